@@ -1,0 +1,88 @@
+"""What the library tells while it works; the command line turns it into bars, lines and the report.
+
+A library call takes an `EventSink` and calls it from any thread. Sinks must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Phase: TypeAlias = Literal["resolve", "fetch", "unpack", "build", "link", "compile", "remove"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted:
+    """A piece of work began. :param key: names it until `PhaseEnded`; :param total: bytes or files, when known."""
+
+    phase: Phase
+    key: str
+    label: str
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseAdvanced:
+    """:param amount: bytes (``fetch``) or files (``link``, ``compile``, ``remove``) since the last event."""
+
+    phase: Phase
+    key: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseEnded:
+    """It is over, well or not. :param seconds: wall time."""
+
+    phase: Phase
+    key: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Bytes came over the network. :param what: a file name; ``page`` for pages and metadata files."""
+
+    what: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """An operation failed in a way that passes, and is tried again after *pause* seconds."""
+
+    operation: str
+    reason: str
+    pause: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteppedDown:
+    """Something was done in a lesser way than asked or usual (promise 10). :param kind: kebab-case."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """Worth a line, but nothing was lost: a yanked version is pinned, an option of pip has no meaning here."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A lock is held by somebody else. :param holder: who, as far as its note tells."""
+
+    lock: str
+    holder: str
+
+
+Event: TypeAlias = PhaseStarted | PhaseAdvanced | PhaseEnded | Fetched | Retried | SteppedDown | Noticed | Waiting
+EventSink: TypeAlias = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """A sink that drops everything."""
