@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "safe_install"
 
-BASE = {"errors", "events", "models", "protocols", "redact", "settings"}
+BASE = {"errors", "events", "metadata", "models", "protocols", "redact", "settings"}
 # What each unit may import, apart from itself. A unit is a module or a package directly below `safe_install`.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "events": set(),
     "protocols": {"models"},
+    "metadata": {"errors", "models"},
     "settings": {"errors", "models"},
     "fs": BASE,
     "locks": BASE | {"fs"},
