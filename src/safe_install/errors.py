@@ -11,7 +11,8 @@
     ├── BuildError                        6  a build failed
     ├── StoreError                        7  store or file system
     ├── TargetError                       8  target environment or interpreter
-    └── PolicyError                       9  refused by policy
+    ├── PolicyError                       9  refused by policy
+    └── InterruptionError               130  the user or the CI system stopped us
 
 This module imports nothing of safe-install.
 """
@@ -125,3 +126,9 @@ class PolicyError(SafeInstallError):
     """Possible, but not allowed: hashes are required, a store is unsafe, a job is not trusted."""
 
     exit_code = ExitCode.POLICY
+
+
+class InterruptionError(SafeInstallError):
+    """Ctrl-C or SIGTERM; everything that was half done has been put back."""
+
+    exit_code = ExitCode.INTERRUPTED

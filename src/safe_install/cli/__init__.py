@@ -1,10 +1,41 @@
-"""The command ``ci-install``."""
+"""The command ``ci-install``: the only part that reads the environment, prints and exits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command."""
-    raise SystemExit(2)
+    """Run the command.
+
+    :param argv: the arguments after the program's name; None takes those of the process.
+    :returns: the exit code of `safe_install.errors.ExitCode`.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:  # scripts ask for this often, and it needs nothing else
+        sys.stdout.write(f"ci-install {__version__}\n")
+        return ExitCode.DONE
+    import click
+
+    from .parser import build_parser
+
+    try:
+        result = build_parser().main(arguments, prog_name="ci-install", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        shown.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "ci-install"
+        sys.stderr.write(f"error[usage]: {error.format_message()}\n  hint: {command} --help\n")
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    return int(result or 0)

@@ -1,0 +1,1 @@
+"""A module for each command: arguments in, a call of `engine`, an exit code out."""

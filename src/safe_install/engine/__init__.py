@@ -1,0 +1,1 @@
+"""The policy: joins `index`, `resolve`, `build` and `install` into the commands' work."""
