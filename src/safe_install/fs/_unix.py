@@ -1,0 +1,317 @@
+"""System calls as Unix has them; `_windows` offers the same names."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+assert sys.platform != "win32"
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags that make a new file and never open an existing one."""
+
+# _IOW(0x94, 9, int) of linux/fs.h. Other Unixes clone by other calls, and get no reflinks here.
+_FICLONE = 0x40049409
+_COPY_STEP = 1 << 30
+
+# 524 is ENOTSUPP, which the NFS client of Linux lets slip for a moment during a server's grace period.
+PASSING_ERRORS = frozenset({errno.ESTALE, errno.EBUSY, errno.EAGAIN, errno.EINTR, errno.ETXTBSY, 524})
+# A folder whose last name is `.nfsXXXX` (an open file that was unlinked, measured) is not empty until that file closes.
+_REMOVAL_PASSING = PASSING_ERRORS | {errno.ENOTEMPTY, errno.EEXIST}
+_NOT_SUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY})
+# EPERM: a foreign file under fs.protected_hardlinks, or a file system without links. EACCES: some NFS servers say so.
+_NOT_LINKABLE = _NOT_SUPPORTED | {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK}
+
+
+def system_path(path: str | os.PathLike[str]) -> str:
+    """Return *path* in the form that system calls take; only Windows has a second one."""
+    return os.fspath(path)
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether the same call may succeed in a moment."""
+    return error.errno in PASSING_ERRORS
+
+
+def is_removal_passing(error: OSError) -> bool:
+    """Whether removing may succeed in a moment."""
+    return error.errno in _REMOVAL_PASSING
+
+
+def is_exists(error: OSError, target: str) -> bool:
+    """Whether *error* of a rename or link means that *target* is there already.
+
+    A folder in the place of a folder is ENOTEMPTY on ext4 and EEXIST on xfs (measured), a file ENOTDIR.
+    """
+    if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+        return True
+    return error.errno in {errno.ENOTDIR, errno.EISDIR} and os.path.lexists(target)
+
+
+def cannot_link(error: OSError) -> bool:
+    """Whether *error* says that this hard link can never be made."""
+    return error.errno in _NOT_LINKABLE
+
+
+def cannot_clone(error: OSError) -> bool:
+    """Whether *error* says that these two places share no blocks."""
+    return error.errno in _NOT_LINKABLE
+
+
+def reflinks() -> bool:
+    """Whether trying to clone blocks makes sense on this system."""
+    return sys.platform == "linux"
+
+
+def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  # noqa: ARG001 - the signature of Windows
+    """Make the open file *descriptor* read-only and give it its time, in nanoseconds."""
+    os.fchmod(descriptor, 0o555 if executable else 0o444)
+    os.utime(descriptor, ns=(time, time))
+
+
+def flush_folder(path: str) -> None:
+    """Bring the names in a folder to the disk; nothing where the file system has no such call."""
+    descriptor = os.open(path, _FOLDER)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def revalidate(path: str) -> None:
+    """Make names that another host created in the folder *path* visible here.
+
+    An NFS client goes on denying a name that it looked up too early for up to 29 seconds; opening and closing the
+    folder ends that at once (measured). A folder that cannot be opened is left for the next call to complain about.
+    """
+    try:
+        os.close(os.open(path, _FOLDER))
+    except OSError:
+        pass
+
+
+def whoami() -> tuple[int, str]:
+    """The user id that this process acts as, and its name."""
+    number = os.geteuid()
+    return number, user_name(number)
+
+
+def user_name(number: int) -> str:
+    """The name of a user id, or the number where it has none (containers)."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def mount_type(path: str) -> tuple[str, str]:
+    """File system type and options of the mount that holds *path*; two empty texts where the system does not tell."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+            lines = table.read().splitlines()
+    except OSError:
+        return "", ""
+    place = os.path.realpath(path)
+    best, found = -1, ("", "")
+    for line in lines:
+        # proc(5): ID parent major:minor root MOUNT-POINT options [tags] - TYPE source SUPER-OPTIONS
+        left, _, right = line.partition(" - ")
+        point = _unescape(left.split(" ")[4])
+        if place == point or place.startswith(point.rstrip("/") + "/"):
+            kind, _, options = (*right.split(" "), "", "")[:3]
+            # The last of equally long ones lies on top.
+            if len(point) >= best:
+                best, found = len(point), (kind, options)
+    return found
+
+
+def _unescape(text: str) -> str:
+    r"""Undo the octal escapes of mountinfo: ``\040`` is a space."""
+    if "\\" not in text:
+        return text
+    for code in ("040", "011", "012", "134"):
+        text = text.replace("\\" + code, chr(int(code, 8)))
+    return text
+
+
+def empty_folder(path: str) -> OSError | None:
+    """Remove the folder *path* and all that is in it, as far as it goes; return what stopped it first.
+
+    Nothing outside is touched: everything is reached through descriptors that follow no link. Folders without the
+    needed rights get them first.
+    """
+    try:
+        _remove_below(path, None)
+    except OSError as error:
+        return error
+    return None
+
+
+def _remove_below(name: str, parent: int | None) -> None:
+    failure: OSError | None = None
+    descriptor = _open_for_removal(name, parent)
+    try:
+        with os.scandir(descriptor) as found:
+            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+        for child, is_folder in entries:
+            try:
+                if is_folder:
+                    _remove_below(child, descriptor)
+                else:
+                    _unlink(child, descriptor)
+            except FileNotFoundError:
+                pass  # somebody else is removing too
+            except OSError as error:
+                failure = failure or error
+    finally:
+        os.close(descriptor)
+    if failure is not None:
+        raise failure
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        pass
+
+
+def _open_for_removal(name: str, parent: int | None) -> int:
+    flags = _FOLDER | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(name, flags, dir_fd=parent)
+    except PermissionError:
+        _grant(name, parent)
+        return os.open(name, flags, dir_fd=parent)
+    # Without write and search rights nothing in it can be unlinked; only the owner can change that.
+    if (os.fstat(descriptor).st_mode & stat.S_IRWXU) != stat.S_IRWXU:
+        try:
+            os.fchmod(descriptor, stat.S_IRWXU)
+        except OSError:
+            pass
+    return descriptor
+
+
+def _grant(name: str, parent: int | None) -> None:
+    """Give the owner all rights to a folder that cannot be opened, without following a link that took its place."""
+    if not hasattr(os, "O_PATH"):
+        os.chmod(name, stat.S_IRWXU, dir_fd=parent)
+        return
+    place = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.chmod(f"/proc/self/fd/{place}", stat.S_IRWXU)
+    finally:
+        os.close(place)
+
+
+def _unlink(name: str, parent: int) -> None:
+    os.unlink(name, dir_fd=parent)
+
+
+class FolderPair:
+    """Two open folders between which files are placed by name. A context manager.
+
+    Every placing call makes a new file and fails with `FileExistsError` where the name is taken; after any other
+    failure nothing is left at the name.
+    """
+
+    def __init__(self, source: str, target: str) -> None:
+        self._source = os.open(source, _FOLDER)
+        try:
+            self._target = os.open(target, _FOLDER)
+        except BaseException:
+            os.close(self._source)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._source)
+        os.close(self._target)
+
+    def key(self) -> tuple[int, int, int]:
+        """What decides whether links work between the two: both devices, and the owner of the source."""
+        source, target = os.fstat(self._source), os.fstat(self._target)
+        return source.st_dev, target.st_dev, source.st_uid
+
+    def unlink(self, name: str) -> None:
+        """Remove *name* from the target folder."""
+        os.unlink(name, dir_fd=self._target)
+
+    def hardlink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - one signature for the three
+        """Give the source's file a second name."""
+        os.link(name, name, src_dir_fd=self._source, dst_dir_fd=self._target, follow_symlinks=False)
+
+    def reflink(self, name: str, executable: bool) -> None:
+        """Make a new file that shares the blocks of the source until one of them is written."""
+        self._make(name, executable, _clone)
+
+    def copy(self, name: str, executable: bool) -> None:
+        """Make a new file with the same bytes."""
+        self._make(name, executable, _copy)
+
+    def _make(self, name: str, executable: bool, fill: Callable[[int, int, int], None]) -> None:
+        source = os.open(name, _READ, dir_fd=self._source)
+        try:
+            found = os.fstat(source)
+            # The kernel takes the umask off, as it does for pip's files.
+            target = os.open(name, CREATE, 0o777 if executable else 0o666, dir_fd=self._target)
+            try:
+                fill(source, target, found.st_size)
+                os.utime(target, ns=(found.st_mtime_ns, found.st_mtime_ns))
+            except BaseException:
+                os.unlink(name, dir_fd=self._target)
+                raise
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+
+
+def _clone(source: int, target: int, size: int) -> None:  # noqa: ARG001 - the signature of a fill
+    fcntl.ioctl(target, _FICLONE, source)
+
+
+def _copy(source: int, target: int, size: int) -> None:
+    done = 0
+    while done < size:
+        try:
+            step = os.copy_file_range(source, target, min(size - done, _COPY_STEP))
+        except OSError as error:
+            if done or error.errno not in _NOT_LINKABLE:
+                raise
+            step = 0
+        if step == 0:
+            break
+        done += step
+    if done < size:
+        done += _copy_by_reading(source, target)
+    if done != size:
+        raise OSError(errno.EIO, f"copied {done} of {size} bytes")
+
+
+def _copy_by_reading(source: int, target: int) -> int:
+    """Copy the rest, where the kernel cannot: between some file systems, and some network ones."""
+    done = 0
+    while chunk := os.read(source, 1 << 20):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(target, view) :]
+        done += len(chunk)
+    return done

@@ -1,0 +1,230 @@
+"""System calls as Windows has them; `_unix` offers the same names."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+assert sys.platform == "win32"
+
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY | os.O_NOINHERIT
+"""Flags that make a new file and never open an existing one."""
+
+# https://learn.microsoft.com/windows/win32/debug/system-error-codes--0-499- : access denied (a scanner, a pending
+# deletion), sharing violation, lock violation, deletion pending, and a file that is mapped.
+PASSING_ERRORS = frozenset({5, 32, 33, 303, 1224})
+# 145: a folder is not empty while the deletion of a file in it is pending.
+_REMOVAL_PASSING = PASSING_ERRORS | {145}
+# Invalid function, not the same device, not supported, invalid parameter, too many links.
+_NOT_LINKABLE = frozenset({1, 17, 50, 87, 1142})
+_DRIVE_REMOTE = 4
+
+
+def system_path(path: str | os.PathLike[str]) -> str:
+    r"""Return *path* in the form without limits: absolute, with ``\\?\`` in front.
+
+    Without it names of more than 260 characters fail, and trailing dots and spaces are dropped.
+    """
+    text = os.fspath(path)
+    if text.startswith("\\\\?\\"):
+        return text
+    text = os.path.abspath(text)
+    return "\\\\?\\UNC\\" + text[2:] if text.startswith("\\\\") else "\\\\?\\" + text
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether the same call may succeed in a moment."""
+    return error.winerror in PASSING_ERRORS
+
+
+def is_removal_passing(error: OSError) -> bool:
+    """Whether removing may succeed in a moment."""
+    return error.winerror in _REMOVAL_PASSING
+
+
+def is_exists(error: OSError, target: str) -> bool:
+    """Whether *error* of a rename or link means that *target* is there already.
+
+    Denied is also said of a name whose folder is in use (measured), so the target decides.
+    """
+    if isinstance(error, FileExistsError) or error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+        return True
+    return error.winerror == 5 and os.path.lexists(target)
+
+
+def cannot_link(error: OSError) -> bool:
+    """Whether *error* says that this hard link can never be made."""
+    return error.winerror in _NOT_LINKABLE or error.errno in {errno.EXDEV, errno.EMLINK}
+
+
+def cannot_clone(error: OSError) -> bool:
+    """Whether *error* says that these two places share no blocks."""
+    return cannot_link(error) or error.errno in {errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def reflinks() -> bool:
+    """Whether trying to clone blocks makes sense on this system."""
+    return False
+
+
+def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  # noqa: ARG001 - the signature of Unix
+    """Give a file its time, in nanoseconds. Read-only files cannot be deleted here, so nothing is made read-only."""
+    os.utime(path, ns=(time, time))
+
+
+def flush_folder(path: str) -> None:
+    """Nothing: names are journalled, and a folder has no call that flushes it."""
+
+
+def revalidate(path: str) -> None:
+    """Make names that another host created in the folder *path* visible here, by listing it."""
+    try:
+        with os.scandir(path) as found:
+            next(found, None)
+    except OSError:
+        pass
+
+
+def whoami() -> tuple[int, str]:
+    """-1, since users have no numbers here, and the name of the user that this process acts as."""
+    import getpass
+
+    try:
+        return -1, getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return -1, "unknown"
+
+
+def user_name(number: int) -> str:
+    """The number: owners are not numbers here."""
+    return str(number)
+
+
+def mount_type(path: str) -> tuple[str, str]:
+    """``cifs`` for a share and a drive that is one, else an empty text; no options."""
+    import ctypes
+
+    place = os.path.abspath(path)
+    if place.startswith("\\\\?\\UNC\\") or (place.startswith("\\\\") and not place.startswith("\\\\?\\")):
+        return "cifs", ""
+    drive = os.path.splitdrive(place.removeprefix("\\\\?\\"))[0] + "\\"
+    return ("cifs" if ctypes.windll.kernel32.GetDriveTypeW(drive) == _DRIVE_REMOTE else ""), ""
+
+
+def empty_folder(path: str) -> OSError | None:
+    """Remove the folder *path* and all that is in it, as far as it goes; return what stopped it first.
+
+    Links and junctions are removed themselves. The read-only attribute is taken off.
+    """
+    failure: OSError | None = None
+    try:
+        with os.scandir(path) as found:
+            entries = [(entry.path, _is_real_folder(entry)) for entry in found]
+    except OSError as error:
+        return error
+    for child, is_folder in entries:
+        if is_folder:
+            failure = failure or empty_folder(child)
+            continue
+        try:
+            _unlink(child)
+        except FileNotFoundError:
+            pass  # somebody else is removing too
+        except OSError as error:
+            failure = failure or error
+    if failure is None:
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return error
+    return failure
+
+
+def _is_real_folder(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    return not entry.stat(follow_symlinks=False).st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT
+
+
+def _unlink(path: str) -> None:
+    found = os.lstat(path)
+    if found.st_file_attributes & stat.FILE_ATTRIBUTE_READONLY:
+        os.chmod(path, stat.S_IWRITE)
+    if found.st_file_attributes & stat.FILE_ATTRIBUTE_DIRECTORY:
+        os.rmdir(path)  # a junction or a link to a folder
+    else:
+        os.unlink(path)
+
+
+class FolderPair:
+    """Two folders between which files are placed by name. A context manager.
+
+    Every placing call makes a new file and fails with `FileExistsError` where the name is taken; after any other
+    failure nothing is left at the name.
+    """
+
+    def __init__(self, source: str, target: str) -> None:
+        self._source = source
+        self._target = target
+        self._key = (os.stat(source).st_dev, os.stat(target).st_dev, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def key(self) -> tuple[int, int, int]:
+        """What decides whether links work between the two: both devices."""
+        return self._key
+
+    def unlink(self, name: str) -> None:
+        """Remove *name* from the target folder."""
+        _unlink(f"{self._target}\\{name}")
+
+    def hardlink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - one signature for the three
+        """Give the source's file a second name."""
+        os.link(f"{self._source}\\{name}", f"{self._target}\\{name}")
+
+    def reflink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - as above
+        """Not built: cloning blocks needs ReFS and its own control code."""
+        raise OSError(errno.EOPNOTSUPP, "cloning blocks is not supported on this system", name)
+
+    def copy(self, name: str, executable: bool) -> None:  # noqa: ARG002 - as above
+        """Make a new file with the same bytes."""
+        place = f"{self._target}\\{name}"
+        with open(f"{self._source}\\{name}", "rb", buffering=0) as source:
+            found = os.fstat(source.fileno())
+            target = os.open(place, CREATE, 0o666)
+            try:
+                try:
+                    done = _copy(source.fileno(), target)
+                finally:
+                    os.close(target)
+                if done != found.st_size:
+                    raise OSError(errno.EIO, f"copied {done} of {found.st_size} bytes")
+                os.utime(place, ns=(found.st_mtime_ns, found.st_mtime_ns))
+            except BaseException:
+                os.unlink(place)
+                raise
+
+
+def _copy(source: int, target: int) -> int:
+    done = 0
+    while chunk := os.read(source, 1 << 20):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(target, view) :]
+        done += len(chunk)
+    return done

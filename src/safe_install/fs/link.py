@@ -1,0 +1,191 @@
+"""Place the files of a store entry in an environment: reflink, hard link or copy (design section 7).
+
+Whether a way works is found by the first real file between two devices, and remembered, so that a way which does not
+work costs one call and not one per file. Only `LinkMode.AUTO` falls back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import StoreError
+from ..events import SteppedDown
+from ..models import LinkMode
+from ._system import FolderPair, cannot_clone, cannot_link, is_passing, reflinks, system_path
+from .failures import explain
+from .filesystem import is_network
+from .retry import DEFAULT_BUDGET, retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..events import EventSink
+
+
+class LinkEntry(NamedTuple):
+    """One file of a folder. :param name: without any folder."""
+
+    name: str
+    executable: bool
+
+
+class _Way:
+    """How files are placed between two devices: the modes left to try, best first, and why the better ones are gone."""
+
+    def __init__(self, modes: list[LinkMode], reason: str | None) -> None:
+        self.modes = modes
+        self.reason = reason
+        self.proven = False
+
+
+class Linker:
+    """Places files, and remembers how well that went. Safe to share between threads.
+
+    :param mode: obeyed or failed with, but for `LinkMode.AUTO`, which chooses and falls back: reflink, hard link,
+        copy on Unix; copy where either side is a network file system, and on Windows.
+    :param retry_budget: seconds for errors that pass.
+    """
+
+    def __init__(self, mode: LinkMode, *, sink: EventSink, retry_budget: float = DEFAULT_BUDGET) -> None:
+        self._mode = mode
+        self._sink = sink
+        self._budget = retry_budget
+        self._ways: dict[tuple[int, int, int], _Way] = {}
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+        self.used: dict[LinkMode, int] = {}
+        """How many files were placed in which way."""
+        self.reason: str | None = None
+        """Why not a better mode was used; None while the best that was asked for works."""
+
+    def link_files(self, source_dir: str, target_dir: str, entries: Sequence[LinkEntry]) -> None:
+        """Place files of one folder in another, which must exist; what stands in their place is removed, not written.
+
+        With hard links they carry the store's modes; else those of pip (0o666 or 0o777 without the umask), and the
+        store's times.
+
+        :raises StoreError: ``link-mode-impossible`` for an explicit mode, ``entry-vanished`` when the source is gone,
+            else as `explain` says. The files before the failing one are placed, of that one nothing.
+        """
+        source, target = system_path(source_dir), system_path(target_dir)
+        counts: dict[LinkMode, int] = {}
+        name = ""
+        try:
+            with FolderPair(source, target) as pair:
+                way = self._way(pair, source_dir, target_dir)
+                for name, executable in entries:
+                    mode = self._place(pair, way, name, executable)
+                    counts[mode] = counts.get(mode, 0) + 1
+        except OSError as error:
+            raise self._failure(error, os.path.join(source_dir, name), os.path.join(target_dir, name)) from error
+        finally:
+            with self._lock:
+                for mode, count in counts.items():
+                    self.used[mode] = self.used.get(mode, 0) + count
+
+    def _way(self, pair: FolderPair, source: str, target: str) -> _Way:
+        key = pair.key()
+        with self._lock:
+            if (way := self._ways.get(key)) is None:
+                way = self._ways[key] = self._first_way(source, target)
+            return way
+
+    def _first_way(self, source: str, target: str) -> _Way:
+        if self._mode is not LinkMode.AUTO:
+            return _Way([self._mode], None)
+        if os.name == "nt":
+            # A hard link cannot be deleted there while another job has the file open under its own name (measured).
+            return _Way([LinkMode.COPY], None)
+        for place in (source, target):
+            if is_network(place):
+                return _Way([LinkMode.COPY], f"{place} is on a network file system")
+        ways = [LinkMode.REFLINK, LinkMode.HARDLINK, LinkMode.COPY]
+        return _Way(ways if reflinks() else ways[1:], None)
+
+    def _place(self, pair: FolderPair, way: _Way, name: str, executable: bool) -> LinkMode:
+        """Place one file in the best way that is left; return the way taken."""
+        modes = way.modes
+        for mode in modes:
+            try:
+                self._place_as(pair, mode, name, executable)
+            except OSError as error:
+                if mode is modes[-1] or not _impossible(mode, error):
+                    raise
+                reason = f"{mode.value} failed with: {error.strerror}"
+                if error.errno == errno.EMLINK:
+                    # Only this file has as many names as its file system allows.
+                    self._tell(f"some files are copied: {reason}")
+                else:
+                    way.modes, way.reason, way.proven = modes[modes.index(mode) + 1 :], reason, False
+            else:
+                if not way.proven:
+                    self._prove(way)
+                return mode
+        raise AssertionError("the last mode either works or raises")
+
+    def _place_as(self, pair: FolderPair, mode: LinkMode, name: str, executable: bool) -> None:
+        place = pair.hardlink
+        if mode is not LinkMode.HARDLINK:
+            place = pair.copy if mode is LinkMode.COPY else pair.reflink
+        try:
+            place(name, executable)
+        except FileExistsError:
+            self._replace(pair, place, name, executable)
+        except OSError as error:
+            if _impossible(mode, error) or not is_passing(error):
+                raise
+            self._replace(pair, place, name, executable)
+
+    def _replace(self, pair: FolderPair, place: Callable[[str, bool], None], name: str, executable: bool) -> None:
+        """Unlink what has the name, and place the file, waiting out what passes."""
+
+        def attempt() -> None:
+            try:
+                pair.unlink(name)
+            except FileNotFoundError:
+                pass
+            place(name, executable)
+
+        retry(attempt, what=f"place {name}", budget=self._budget, sink=self._sink)
+
+    def _prove(self, way: _Way) -> None:
+        """The first file was placed: from now on the way is known, and a lower one is told, once."""
+        way.proven = True
+        if way.reason is None:
+            return
+        self.reason = way.reason
+        if way.modes[0] is LinkMode.COPY:
+            self._tell(f"files are copied: {way.reason}")
+
+    def _tell(self, message: str) -> None:
+        with self._lock:
+            if message in self._told:
+                return
+            self._told.add(message)
+        self._sink(SteppedDown(kind="link-mode", message=message))
+
+    def _failure(self, error: OSError, source: str, target: str) -> StoreError:
+        if self._mode is not LinkMode.AUTO and _impossible(self._mode, error):
+            return StoreError(
+                f"could not place {target} with --link-mode {self._mode.value}: {error.strerror}",
+                code="link-mode-impossible",
+                context=(f"its source is {source}",),
+                hint="use --link-mode auto, or keep store and environment on one file system that can do it",
+            )
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(system_path(source)):
+            return StoreError(
+                f"could not place {target}: its source {source} is gone from the store",
+                code="entry-vanished",
+                hint="run the command again; somebody may have cleaned the store",
+            )
+        return explain(error, doing="place a file", path=target, option="--venv")
+
+
+def _impossible(mode: LinkMode, error: OSError) -> bool:
+    """Whether *error* says that files can never be placed this way here, rather than that this file cannot now."""
+    if mode is LinkMode.REFLINK:
+        return cannot_clone(error)
+    return mode is LinkMode.HARDLINK and cannot_link(error)
