@@ -1,0 +1,92 @@
+"""What an entry contains: path, size, SHA-256 and executable or not of every file. Written last, part of the entry.
+
+The time of a file is not in it: it follows from the digest (`safe_install.fs.hashing.content_time`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import NamedTuple
+
+from ..errors import IntegrityError
+from ..fs._system import CREATE, system_path
+from ..models import Digest
+
+FORMAT = 1
+"""Of the manifest's own text. Another one is no damage, but nothing that this release can use."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class FileEntry(NamedTuple):
+    """One file of an entry.
+
+    :param path: relative to ``tree/``, parts separated by ``/``.
+    :param size: bytes.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    executable: bool
+
+
+class Manifest(NamedTuple):
+    """The list of an entry's files, sorted by path.
+
+    :param digest: the SHA-256 of the wheel file that was unpacked.
+    :param filename: the name of that file.
+    """
+
+    format: int
+    digest: Digest
+    filename: str
+    files: tuple[FileEntry, ...]
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """Read and check the manifest at *path*.
+
+    :raises FileNotFoundError: there is none; the entry is absent.
+    :raises IntegrityError: ``manifest-invalid``: cut short, not ours, or of another format.
+    """
+    with open(system_path(path), "rb") as file:
+        text = file.read()
+    try:
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            raise ValueError(f"its format is {document['format']!r}, not {FORMAT}")
+        # `_make` checks the number of values, but not their types: a manifest that parses was written by us.
+        files = tuple(map(FileEntry._make, document["files"]))
+        manifest = Manifest(FORMAT, Digest(document["digest"]), document["filename"], files)
+        if not (_DIGEST.fullmatch(manifest.digest) and all(_DIGEST.fullmatch(file.sha256) for file in files)):
+            raise ValueError("a digest in it is malformed")
+    except (ValueError, TypeError, KeyError) as error:
+        raise IntegrityError(f"the manifest at {path} cannot be used: {error}", code="manifest-invalid") from error
+    return manifest
+
+
+def write_manifest(path: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Make the file *path*, which must not exist, and bring it to the disk.
+
+    :raises OSError: nothing is left at *path*, unless it existed.
+    """
+    document = {
+        "format": manifest.format,
+        "digest": manifest.digest,
+        "filename": manifest.filename,
+        "files": manifest.files,
+    }
+    data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    place = system_path(path)
+    descriptor = os.open(place, CREATE, 0o444)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        os.unlink(place)
+        raise

@@ -1,0 +1,173 @@
+"""Unpacked wheels: writing one file by file, and checking one before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import IntegrityError
+from ..fs._system import CREATE, seal, system_path
+from ..fs.failures import explain
+from ..fs.hashing import content_time
+from .manifest import FORMAT, FileEntry, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ..models import Digest
+
+TREE = "tree"
+"""The folder of an entry that holds its files; the manifest lies beside it."""
+
+
+class TreeWriter:
+    """Writes the files of a wheel below ``folder/tree``, hashing them on the way.
+
+    They are read-only and carry the time of their content, so that the tree can become an entry as it is. Names are
+    taken as they are: the caller has refused those that leave the tree. For one thread.
+
+    :param folder: exists; ``tree`` in it does not.
+    :raises StoreError: the disk is full, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._tree = system_path(folder / TREE)
+        self._folders = {""}
+        self._files: list[FileEntry] = []
+        try:
+            os.mkdir(self._tree, 0o700)
+        except OSError as error:
+            raise explain(error, doing="make a folder", path=self._tree) from error
+
+    def add(self, path: str, chunks: Iterable[bytes], *, executable: bool) -> FileEntry:
+        """Write one file. Errors of *chunks* pass through; after any error nothing is left at *path*.
+
+        :param path: relative to the tree, with ``/``.
+        :raises IntegrityError: ``path-collision``: the name is taken, or one of its folders is a file.
+        :raises StoreError: ``disk-full`` and the like.
+        """
+        place = self._place(path)
+        digest = hashlib.sha256()
+        size = 0
+        descriptor = self._create(path, place)
+        try:
+            try:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    self._write(descriptor, chunk, place)
+                entry = FileEntry(path, size, digest.hexdigest(), executable)
+                self._seal(descriptor, place, entry)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            os.unlink(place)
+            raise
+        self._files.append(entry)
+        return entry
+
+    def finish(self, *, digest: Digest, filename: str) -> Manifest:
+        """Return the manifest of all that was added; nothing may be added afterwards.
+
+        :param digest: SHA-256 of the wheel file; :param filename: its name.
+        """
+        return Manifest(FORMAT, digest, filename, tuple(sorted(self._files)))
+
+    def _place(self, path: str) -> str:
+        self._ensure_folder(path.rpartition("/")[0])
+        return os.path.join(self._tree, *path.split("/")) if os.sep != "/" else f"{self._tree}/{path}"
+
+    def _ensure_folder(self, folder: str) -> None:
+        if folder in self._folders:
+            return
+        self._ensure_folder(folder.rpartition("/")[0])
+        place = os.path.join(self._tree, *folder.split("/"))
+        try:
+            os.mkdir(place, 0o700)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _collision(folder) from error
+        except OSError as error:
+            raise explain(error, doing="make a folder", path=place) from error
+        self._folders.add(folder)
+
+    def _create(self, path: str, place: str) -> int:
+        try:
+            return os.open(place, CREATE, 0o600)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise _collision(path) from error
+        except OSError as error:
+            raise explain(error, doing="make a file", path=place) from error
+
+    def _write(self, descriptor: int, chunk: bytes, place: str) -> None:
+        view = memoryview(chunk)
+        try:
+            while view:
+                view = view[os.write(descriptor, view) :]
+        except OSError as error:
+            raise explain(error, doing="write a file", path=place) from error
+
+    def _seal(self, descriptor: int, place: str, entry: FileEntry) -> None:
+        try:
+            seal(descriptor, place, executable=entry.executable, time=content_time(entry.sha256))
+        except OSError as error:
+            raise explain(error, doing="set mode and time of a file", path=place) from error
+
+
+def _collision(path: str) -> IntegrityError:
+    return IntegrityError(f"two files of the archive want the place `{path}`", code="path-collision")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelTree:
+    """An unpacked wheel: an entry of a store, or an unshared tree in scratch.
+
+    :param folder: holds ``tree`` and, in a store, ``manifest.json``.
+    """
+
+    digest: Digest
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def tree(self) -> Path:
+        """The folder that holds its files."""
+        return self.folder / TREE
+
+    def damage(self) -> list[str]:
+        """Compare path set, size and time of every file with the manifest; return what differs, as phrases.
+
+        No content is read (promise 5). Takes about 3 µs a file.
+        """
+        expected = {entry.path: entry for entry in self.manifest.files}
+        problems: list[str] = []
+        try:
+            _compare(system_path(self.tree), "", expected, problems)
+        except OSError as error:
+            problems.append(f"cannot be read: {error.strerror}")
+        problems += [f"{path} is missing" for path in expected]
+        return problems
+
+
+def _compare(folder: str, prefix: str, expected: dict[str, FileEntry], problems: list[str]) -> None:
+    """Take every file below *folder* out of *expected*, and tell those that differ or are not in it."""
+    with os.scandir(folder) as found:
+        for item in found:
+            path = prefix + item.name
+            if item.is_dir(follow_symlinks=False):
+                _compare(item.path, path + "/", expected, problems)
+                continue
+            entry = expected.pop(path, None)
+            if entry is None:
+                problems.append(f"{path} does not belong to it")
+                continue
+            state = item.stat(follow_symlinks=False)
+            if not item.is_file(follow_symlinks=False):
+                problems.append(f"{path} is no regular file")
+            elif state.st_size != entry.size:
+                problems.append(f"{path} has {state.st_size} bytes instead of {entry.size}")
+            elif state.st_mtime_ns != content_time(entry.sha256):
+                problems.append(f"{path} was changed")
