@@ -1,0 +1,1 @@
+"""Wheels into stores, and from stores into environments."""
