@@ -67,9 +67,13 @@ class SteppedDown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
-    """Worth a line, but nothing was lost: a yanked version is pinned, an option of pip has no meaning here."""
+    """Worth a line, but nothing was lost: a yanked version is pinned, an option of pip has no meaning here.
+
+    :param detail: of interest only to who asked for every detail (``--verbose``).
+    """
 
     message: str
+    detail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

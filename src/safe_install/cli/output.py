@@ -72,7 +72,7 @@ class Screen:
                     self._line("warning", event.message)
                 case Waiting():
                     self._line("note", f"waiting for {event.lock}, held by {event.holder}")
-                case Noticed() if not self._quiet:
+                case Noticed() if not self._quiet and (self._verbose or not event.detail):
                     self._line("note", event.message)
                 case Retried() if self._verbose:
                     self._line("note", f"{event.operation}: {event.reason}; trying again in {event.pause:.1f} s")
