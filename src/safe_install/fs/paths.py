@@ -41,26 +41,31 @@ _PART_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
     (lambda part: not part, "has an empty part"),
     (lambda part: part == "..", "contains `..`"),
     (lambda part: part == ".", "contains `.` as a part"),
+    (lambda part: len(part.encode()) > _MAX_PART, f"has a part of more than {_MAX_PART} bytes"),
+)
+_WINDOWS_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
     (lambda part: part.endswith((".", " ")), "has a part that ends with a dot or a space, which Windows drops"),
     (lambda part: ":" in part, "contains a colon, which names a stream on Windows"),
     (_WINDOWS_FORBIDDEN.search, "contains a character that Windows does not allow"),
     # Windows looks at what stands before the first dot, without spaces at its end.
     (lambda part: _RESERVED.fullmatch(part.partition(".")[0].rstrip(" ")), "has a part that is reserved on Windows"),
-    (lambda part: len(part.encode()) > _MAX_PART, f"has a part of more than {_MAX_PART} bytes"),
 )
 
 
-def problem_with_member(name: str) -> str | None:
+def problem_with_member(name: str, *, portable: bool = True) -> str | None:
     """Return what is wrong with a file name in an archive, as a phrase; None when it may be used everywhere.
 
     What is refused either leaves the tree on some system, names a device or a stream there, or becomes another name
     than the archive says (Windows drops trailing dots and spaces).
+
+    :param portable: False leaves out what is wrong on Windows alone and leads out of no tree there.
     """
     for breaks, text in _WHOLE_RULES:
         if breaks(name):
             return text
+    part_rules = (*_PART_RULES, *_WINDOWS_RULES) if portable else _PART_RULES
     for part in name.split("/"):
-        for breaks, text in _PART_RULES:
+        for breaks, text in part_rules:
             if breaks(part):
                 return text
     return None
