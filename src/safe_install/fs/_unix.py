@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
+import shlex
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -75,9 +77,21 @@ def reflinks() -> bool:
 
 
 def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  # noqa: ARG001 - the signature of Windows
-    """Make the open file *descriptor* read-only and give it its time, in nanoseconds."""
-    os.fchmod(descriptor, 0o555 if executable else 0o444)
+    """Make the open file *descriptor* read-only and give it its time, in nanoseconds.
+
+    A file system without modes (vfat, some shares) goes without.
+    """
+    try:
+        os.fchmod(descriptor, 0o555 if executable else 0o444)
+    except OSError as error:
+        if error.errno not in _NOT_LINKABLE:
+            raise
     os.utime(descriptor, ns=(time, time))
+
+
+def is_sealed(state: os.stat_result, *, executable: bool) -> bool:
+    """Whether a file still has the mode that `seal` gave it."""
+    return stat.S_IMODE(state.st_mode) == (0o555 if executable else 0o444)
 
 
 def flush_folder(path: str) -> None:
@@ -118,6 +132,35 @@ def user_name(number: int) -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
+
+
+def strangers_who_write(path: str) -> tuple[str, str] | None:
+    """Return who else can write the folder *path*, as a phrase, and the command that mends it; None when nobody can.
+
+    Root always can and is not counted. Where the file system maps users (NFS with squashing, shares, user
+    namespaces), the owner of a file that we make there tells who we are.
+    """
+    found = os.stat(path)
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        who = "everybody" if found.st_mode & stat.S_IWOTH else f"the group {found.st_gid}"
+        return f"{who} can write it (mode {stat.filemode(found.st_mode)})", f"chmod go-w {shlex.quote(path)}"
+    if found.st_uid in {0, os.geteuid()} or found.st_uid == _uid_of_a_new_file(path):
+        return None
+    owner = f"{user_name(found.st_uid)} (uid {found.st_uid})"
+    return f"it belongs to another user, {owner}", f"chown -R {os.geteuid()} {shlex.quote(path)}"
+
+
+def _uid_of_a_new_file(folder: str) -> int | None:
+    place = os.path.join(folder, f".owner-{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(place, CREATE, 0o600)
+    except OSError:
+        return None
+    try:
+        return os.fstat(descriptor).st_uid
+    finally:
+        os.close(descriptor)
+        os.unlink(place)
 
 
 def mount_type(path: str) -> tuple[str, str]:

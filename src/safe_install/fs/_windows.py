@@ -79,6 +79,11 @@ def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  #
     os.utime(path, ns=(time, time))
 
 
+def is_sealed(state: os.stat_result, *, executable: bool) -> bool:  # noqa: ARG001 - the signature of Unix
+    """Whether a file still has the mode that `seal` gave it: none, here."""
+    return True
+
+
 def flush_folder(path: str) -> None:
     """Nothing: names are journalled, and a folder has no call that flushes it."""
 
@@ -105,6 +110,11 @@ def whoami() -> tuple[int, str]:
 def user_name(number: int) -> str:
     """The number: owners are not numbers here."""
     return str(number)
+
+
+def strangers_who_write(path: str) -> tuple[str, str] | None:  # noqa: ARG001 - the signature of Unix
+    """None: a new folder below a user's own is that user's, and access lists are not looked at."""
+    return None
 
 
 def mount_type(path: str) -> tuple[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import IntegrityError
-from ..fs._system import CREATE, seal, system_path
+from ..fs._system import CREATE, is_sealed, seal, system_path
 from ..fs.failures import explain
 from ..fs.hashing import content_time
 from .manifest import FORMAT, FileEntry, Manifest
@@ -126,11 +127,13 @@ class WheelTree:
     """An unpacked wheel: an entry of a store, or an unshared tree in scratch.
 
     :param folder: holds ``tree`` and, in a store, ``manifest.json``.
+    :param modes: whether the file system keeps the modes that files are given.
     """
 
     digest: Digest
     folder: Path
-    manifest: Manifest
+    manifest: Manifest = field(repr=False)
+    modes: bool = True
 
     @property
     def tree(self) -> Path:
@@ -138,36 +141,38 @@ class WheelTree:
         return self.folder / TREE
 
     def damage(self) -> list[str]:
-        """Compare path set, size and time of every file with the manifest; return what differs, as phrases.
+        """Compare path set, size, time and mode of every file with the manifest; return what differs, as phrases.
 
         No content is read (promise 5). Takes about 3 µs a file.
         """
         expected = {entry.path: entry for entry in self.manifest.files}
         problems: list[str] = []
         try:
-            _compare(system_path(self.tree), "", expected, problems)
+            self._compare(system_path(self.tree), "", expected, problems)
         except OSError as error:
             problems.append(f"cannot be read: {error.strerror}")
         problems += [f"{path} is missing" for path in expected]
         return problems
 
+    def _compare(self, folder: str, prefix: str, expected: dict[str, FileEntry], problems: list[str]) -> None:
+        """Take every file below *folder* out of *expected*, and tell those that differ or are not in it."""
+        with os.scandir(folder) as found:
+            for item in found:
+                path = prefix + item.name
+                if item.is_dir(follow_symlinks=False):
+                    self._compare(item.path, path + "/", expected, problems)
+                elif (entry := expected.pop(path, None)) is None:
+                    problems.append(f"{path} does not belong to it")
+                elif (problem := self._difference(entry, item.stat(follow_symlinks=False))) is not None:
+                    problems.append(f"{path} {problem}")
 
-def _compare(folder: str, prefix: str, expected: dict[str, FileEntry], problems: list[str]) -> None:
-    """Take every file below *folder* out of *expected*, and tell those that differ or are not in it."""
-    with os.scandir(folder) as found:
-        for item in found:
-            path = prefix + item.name
-            if item.is_dir(follow_symlinks=False):
-                _compare(item.path, path + "/", expected, problems)
-                continue
-            entry = expected.pop(path, None)
-            if entry is None:
-                problems.append(f"{path} does not belong to it")
-                continue
-            state = item.stat(follow_symlinks=False)
-            if not item.is_file(follow_symlinks=False):
-                problems.append(f"{path} is no regular file")
-            elif state.st_size != entry.size:
-                problems.append(f"{path} has {state.st_size} bytes instead of {entry.size}")
-            elif state.st_mtime_ns != content_time(entry.sha256):
-                problems.append(f"{path} was changed")
+    def _difference(self, entry: FileEntry, state: os.stat_result) -> str | None:
+        if not stat.S_ISREG(state.st_mode):
+            return "is no regular file"
+        if state.st_size != entry.size:
+            return f"has {state.st_size} bytes instead of {entry.size}"
+        if state.st_mtime_ns != content_time(entry.sha256):
+            return "was changed"
+        if self.modes and not is_sealed(state, executable=entry.executable):
+            return f"has the mode {stat.filemode(state.st_mode)}"
+        return None

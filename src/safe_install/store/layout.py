@@ -1,0 +1,117 @@
+"""Where everything in a store lies. The only place that knows these paths.
+
+::
+
+    <store>/
+      store.json                     format version, sharing mode, what was found out about this folder
+      wheels-1/<ab>/<name>/          an unpacked wheel: tree/ and manifest.json
+      files-1/<ab>/<name>            sdists, metadata files, VCS trees as archives
+      built-1/<ab>/<name>.json       build key -> wheel digest and provenance
+      index-1/<ab>/<name>.<n>        index pages with validators and checksum; the newest valid one wins
+      interpreters-1/<ab>/<name>.json  what an interpreter's probe said
+      staging/                       what is being made; nothing in it is ever read by another process
+      locks/                         lock files and the notes of their holders
+      trash/                         what was moved out of the way, until it is removed
+
+The number is the format version of the bucket, so that two releases share a root. ``<name>`` is the first 32
+characters of a digest, ``<ab>`` its first two. The ``<ab>`` folders are all made with the store, so that publishing
+makes no folder that another host may not see yet.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..models import Digest
+
+WHEELS: Final = "wheels-1"
+FILES: Final = "files-1"
+BUILT: Final = "built-1"
+INDEX: Final = "index-1"
+INTERPRETERS: Final = "interpreters-1"
+BUCKETS: Final = (WHEELS, FILES, BUILT, INDEX, INTERPRETERS)
+DOCUMENT_BUCKETS: Final = frozenset({BUILT, INTERPRETERS})
+MANIFEST: Final = "manifest.json"
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+_NAME_LENGTH = 32
+_WORK_FOLDERS = ("staging", "locks", "trash")
+_PREFIXES = tuple(f"{number:02x}" for number in range(256))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one store. :param root: absolute."""
+
+    root: Path
+
+    @property
+    def marker(self) -> Path:
+        """The file that says that this folder is a store; made last."""
+        return self.root / "store.json"
+
+    def wheel(self, digest: Digest) -> Path:
+        """The entry of an unpacked wheel."""
+        return self._entry(WHEELS, digest, "")
+
+    def file(self, digest: Digest) -> Path:
+        """The file with this content."""
+        return self._entry(FILES, digest, "")
+
+    def document(self, bucket: str, key: Digest) -> Path:
+        """A small JSON file. :param bucket: one of `DOCUMENT_BUCKETS`."""
+        if bucket not in DOCUMENT_BUCKETS:
+            raise ValueError(f"{bucket} holds no documents")
+        return self._entry(bucket, key, ".json")
+
+    def page(self, key: Digest, version: int) -> Path:
+        """One version of an index page."""
+        return self._entry(INDEX, key, f".{version}")
+
+    def page_versions(self, key: Digest) -> list[int]:
+        """The versions of an index page that are there, newest first."""
+        folder = self.page(key, 0).parent
+        prefix = key[:_NAME_LENGTH] + "."
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return []
+        endings = (name[len(prefix) :] for name in names if name.startswith(prefix))
+        return sorted((int(ending) for ending in endings if ending.isascii() and ending.isdigit()), reverse=True)
+
+    def staging(self, prefix: str) -> Path:
+        """A new random name for what is being made."""
+        return self.root / "staging" / f"{prefix}-{secrets.token_hex(8)}"
+
+    def trash(self) -> Path:
+        """A new random name for what is moved out of the way."""
+        return self.root / "trash" / secrets.token_hex(8)
+
+    def lock(self, name: str) -> Path:
+        """A lock file."""
+        return self.root / "locks" / f"{name}.lock"
+
+    def folders(self) -> list[str]:
+        """Every folder of an empty store below its root, parents first, relative."""
+        below = [f"{bucket}{os.sep}{prefix}" for bucket in BUCKETS for prefix in _PREFIXES]
+        return [*_WORK_FOLDERS, *BUCKETS, *below]
+
+    def is_known(self, name: str) -> bool:
+        """Whether *name* directly below the root may be ours, of this release or of another."""
+        stem, _, number = name.rpartition("-")
+        return name in {*_WORK_FOLDERS, self.marker.name} or (bool(stem) and number.isdigit())
+
+    def _entry(self, bucket: str, digest: Digest, ending: str) -> Path:
+        # A digest may come from a lock file, and becomes a path here.
+        if not _DIGEST.fullmatch(digest):
+            raise InputError(f"`{digest[:80]}` is no SHA-256 in lower-case hexadecimal", code="malformed-digest")
+        return self.root / bucket / digest[:2] / (digest[:_NAME_LENGTH] + ending)

@@ -1,0 +1,159 @@
+"""Open a store: make it when there is none, refuse it when it is not ours, not safe or not usable."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import PolicyError, StoreError
+from ..fs._system import CREATE, is_sealed, revalidate, seal, strangers_who_write, system_path
+from ..fs.atomic import write_atomically
+from ..fs.failures import explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..events import EventSink
+    from .layout import Layout
+
+FORMAT = 1
+"""Of the store as a whole. Buckets have their own versions, so this one changes only when they cannot share a root."""
+
+_CHOOSE = "choose another folder with --cache-dir"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """What ``store.json`` says. :param modes: whether files there keep the modes that they are given."""
+
+    modes: bool = True
+
+
+def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
+    """Make sure that a usable store is at ``layout.root``, and return what is known of it.
+
+    Any number of processes may do this at once. One that is killed leaves a part, which the next one completes.
+
+    :raises StoreError: ``store-not-a-folder``, ``store-not-ours``, ``store-newer-format``, ``store-read-only``,
+        ``disk-full``.
+    :raises PolicyError: ``store-unsafe``: others can write it.
+    """
+    root = system_path(layout.root)
+    try:
+        if not _make_root(layout):
+            _refuse_unsafe(layout.root)
+        marker = _read_marker(layout)
+        if not os.access(root, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), root)
+        return _fill(layout, budget=budget, sink=sink) if marker is None else marker
+    except (NotADirectoryError, FileExistsError) as error:
+        raise StoreError(
+            f"the store cannot be at {layout.root}: that, or a folder above it, is a file",
+            code="store-not-a-folder",
+            hint=_CHOOSE,
+        ) from error
+    except OSError as error:
+        raise _unusable(error, layout.root) from error
+
+
+def _make_root(layout: Layout) -> bool:
+    """Make the root, private; return False when it is there already."""
+    root = system_path(layout.root)
+    revalidate(os.path.dirname(root))
+    try:
+        if not stat.S_ISDIR(os.stat(root).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
+        _adopt(layout)
+        return False
+    except FileNotFoundError:
+        pass
+    os.makedirs(os.path.dirname(root), exist_ok=True)
+    try:
+        os.mkdir(root, 0o700)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _adopt(layout: Layout) -> None:
+    """Make an empty folder of ours private: a volume or a cache folder that somebody prepared for us."""
+    root = system_path(layout.root)
+    found = os.stat(root)
+    if hasattr(os, "geteuid") and found.st_uid == os.geteuid() and found.st_mode & 0o077 and not os.listdir(root):
+        os.chmod(root, 0o700)
+
+
+def _refuse_unsafe(root: Path) -> None:
+    if (found := strangers_who_write(system_path(root))) is None:
+        return
+    who, command = found
+    raise PolicyError(
+        f"the store at {root} is not used: {who}, and could change what is installed from it",
+        code="store-unsafe",
+        hint=f"run `{command}` if you trust what is in it now, or {_CHOOSE}",
+    )
+
+
+def _read_marker(layout: Layout) -> Marker | None:
+    """Return what ``store.json`` says; None when there is none, or only a part of a crash."""
+    try:
+        with open(system_path(layout.marker), "rb") as file:
+            document = json.loads(file.read())
+        version, modes = int(document["format"]), bool(document["modes"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        _refuse_foreign(layout)
+        return None
+    if version > FORMAT:
+        raise StoreError(
+            f"the store at {layout.root} has format {version}, and this release knows formats up to {FORMAT}",
+            code="store-newer-format",
+            hint=f"update safe-install, or {_CHOOSE}",
+        )
+    return Marker(modes=modes)
+
+
+def _refuse_foreign(layout: Layout) -> None:
+    foreign = sorted(name for name in os.listdir(system_path(layout.root)) if not layout.is_known(name))
+    if foreign:
+        raise StoreError(
+            f"the folder {layout.root} is not empty and not a store of safe-install",
+            code="store-not-ours",
+            context=(f"it holds {', '.join(foreign[:5])}{' …' if len(foreign) > 5 else ''}",),
+            hint="choose an empty or a new folder with --cache-dir",
+        )
+
+
+def _fill(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
+    """Make every folder, and the marker last."""
+    root = system_path(layout.root)
+    for folder in layout.folders():
+        try:
+            os.mkdir(f"{root}{os.sep}{folder}", 0o700)
+        except FileExistsError:
+            pass
+    marker = Marker(modes=_keeps_modes(system_path(layout.staging("modes"))))
+    text = json.dumps({"format": FORMAT, "sharing": "private", "modes": marker.modes}) + "\n"
+    write_atomically(layout.marker, text.encode(), flush=True, budget=budget, sink=sink)
+    return marker
+
+
+def _keeps_modes(place: str) -> bool:
+    """Whether a file keeps the mode that it is given, found by giving it one (promise 7)."""
+    descriptor = os.open(place, CREATE, 0o600)
+    try:
+        seal(descriptor, place, executable=False, time=0)
+        return is_sealed(os.stat(place), executable=False)
+    finally:
+        os.close(descriptor)
+        os.unlink(place)
+
+
+def _unusable(error: OSError, root: Path) -> StoreError:
+    found = explain(error, doing="open the store", path=root)
+    if found.code in {"permission-denied", "read-only"}:
+        return StoreError(found.message, code="store-read-only", context=found.context, hint=found.hint)
+    return found
