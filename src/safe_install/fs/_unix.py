@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import secrets
-import shlex
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -94,18 +93,6 @@ def is_sealed(state: os.stat_result, *, executable: bool) -> bool:
     return stat.S_IMODE(state.st_mode) == (0o555 if executable else 0o444)
 
 
-def flush_folder(path: str) -> None:
-    """Bring the names in a folder to the disk; nothing where the file system has no such call."""
-    descriptor = os.open(path, _FOLDER)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NOT_SUPPORTED:
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def revalidate(path: str) -> None:
     """Make names that another host created in the folder *path* visible here.
 
@@ -116,6 +103,11 @@ def revalidate(path: str) -> None:
         os.close(os.open(path, _FOLDER))
     except OSError:
         pass
+
+
+def host_name() -> str:
+    """The name of this machine, or container."""
+    return os.uname().nodename
 
 
 def whoami() -> tuple[int, str]:
@@ -140,6 +132,8 @@ def strangers_who_write(path: str) -> tuple[str, str] | None:
     Root always can and is not counted. Where the file system maps users (NFS with squashing, shares, user
     namespaces), the owner of a file that we make there tells who we are.
     """
+    import shlex
+
     found = os.stat(path)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         who = "everybody" if found.st_mode & stat.S_IWOTH else f"the group {found.st_gid}"

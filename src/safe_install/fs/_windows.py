@@ -84,10 +84,6 @@ def is_sealed(state: os.stat_result, *, executable: bool) -> bool:  # noqa: ARG0
     return True
 
 
-def flush_folder(path: str) -> None:
-    """Nothing: names are journalled, and a folder has no call that flushes it."""
-
-
 def revalidate(path: str) -> None:
     """Make names that another host created in the folder *path* visible here, by listing it."""
     try:
@@ -95,6 +91,13 @@ def revalidate(path: str) -> None:
             next(found, None)
     except OSError:
         pass
+
+
+def host_name() -> str:
+    """The name of this machine, or container."""
+    import socket
+
+    return socket.gethostname()
 
 
 def whoami() -> tuple[int, str]:

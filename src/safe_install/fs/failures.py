@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 
 from ..errors import StoreError
@@ -56,6 +55,8 @@ def _nearest(path: str) -> str:
 def _space(path: str) -> tuple[str, ...]:
     place = _nearest(path)
     place = place if os.path.isdir(system_path(place)) else os.path.dirname(place)
+    import shutil  # slow to load, and rarely needed
+
     try:
         usage = shutil.disk_usage(place)
     except OSError:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
 from typing import TYPE_CHECKING
 
 from ..errors import LockTimeoutError
 from ..events import Waiting
-from ..fs._system import system_path
+from ..fs._system import host_name, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 
@@ -84,7 +83,7 @@ def _note(path: Path) -> Path:
 
 
 def _write_owner(path: Path, job: str | None) -> None:
-    note = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.time(), "job": job}
+    note = {"host": host_name(), "pid": os.getpid(), "since": time.time(), "job": job}
     try:
         write_atomically(_note(path), json.dumps(note).encode() + b"\n", budget=0)
     except OSError:
