@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from helpers.index import local_index
 from helpers.missing_parts import pytest_runtest_setup
 
 __all__ = ["local_index", "pytest_runtest_setup"]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy_of_this_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hermetic test reaches its server on this machine whatever proxy the machine is told to use."""
+    if "index" not in request.keywords:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)

@@ -116,9 +116,8 @@ class _Entry:
 def _collect(entries: Iterator[_Entry], *, page: str, index: str | None) -> Listing:
     files, ignored = [], []
     for entry in entries:
-        base = page if entry.base is None else urllib.parse.urljoin(page, entry.base)
         try:
-            url, fragment = urllib.parse.urldefrag(urllib.parse.urljoin(base, entry.link.strip()))
+            url, fragment = _absolute(entry.link.strip(), page=page, base=entry.base)
             filename = entry.filename if entry.filename is not None else _filename(url)
         except ValueError:
             ignored.append(f"{entry.link!r} is no URL")
@@ -151,7 +150,7 @@ def _problem(filename: str, url: str, page: str) -> str | None:
     if _UNUSABLE_IN_NAME.search(filename):
         return "is not a plain file name"
     schemes = {"http", "https"} if page.startswith(("http:", "https:")) else {"http", "https", "file"}
-    if urllib.parse.urlsplit(url).scheme not in schemes:
+    if url.partition(":")[0] not in schemes:
         # A remote page has no business to name files of this machine.
         return "is linked with a scheme that is not allowed there"
     if filename.endswith(".whl"):
@@ -164,8 +163,21 @@ def _problem(filename: str, url: str, page: str) -> str | None:
     return None
 
 
+def _absolute(link: str, *, page: str, base: str | None) -> tuple[str, str]:
+    """The full URL of a link, and its fragment.
+
+    Pages have thousands of links, most of them absolute and plain; joining those costs more than parsing the page.
+    """
+    target, _, fragment = link.partition("#")
+    if target.startswith(("https://", "http://")) and "[" not in target:
+        return target, fragment
+    return urllib.parse.urljoin(page if base is None else urllib.parse.urljoin(page, base), target), fragment
+
+
 def _filename(url: str) -> str:
-    return urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
+    if "?" in url or ";" in url or url.count("/") < 3:
+        url = urllib.parse.urlsplit(url).path
+    return urllib.parse.unquote(url.rpartition("/")[2])
 
 
 def _fragment_hashes(fragment: str) -> Hashes:
