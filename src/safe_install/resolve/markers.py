@@ -70,6 +70,12 @@ def deciding_variables(consulted: Iterable[Consulted], markers: Mapping[str, str
     return frozenset(found)
 
 
+def named_python_variables(consulted: Iterable[Consulted]) -> frozenset[str]:
+    """Those of `PYTHON_VARIABLES` that some marker names."""
+    words = {word for question in consulted for word in _TOKEN.findall(question.marker)}
+    return PYTHON_VARIABLES & words
+
+
 def first_other_python(
     consulted: Iterable[Consulted], markers: Mapping[str, str], deciding: frozenset[str]
 ) -> tuple[int, int] | None:

@@ -46,7 +46,7 @@ def parse_metadata(data: bytes, *, what: str) -> CoreMetadata:
 
 
 def has_static_requirements(data: bytes) -> bool:
-    """Whether an sdist's PKG-INFO tells what a wheel built from it will require (PEP 643), so that no build is needed."""
+    """Whether an sdist's PKG-INFO tells what its wheel will require (PEP 643), so that no build is needed."""
     raw = _headers(data)
     try:
         new_enough = Version(raw.get("metadata_version", "1.0")) >= Version("2.2")
