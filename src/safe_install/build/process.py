@@ -1,0 +1,92 @@
+"""Run the programs of a build: bounded in time, without input, and gone with all they started.
+
+What a program does with its own sessions cannot be undone everywhere: a daemon that let itself be adopted by the
+system before its build ended is not found. Nothing waits for it either, because output goes to a file.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import IO, TYPE_CHECKING
+
+if sys.platform == "win32":
+    from ._process_windows import end_tree, start_options
+else:
+    from ._process_unix import end_tree, start_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class TimeUsedUpError(Exception):
+    """The program did not end in time, and was killed."""
+
+
+class CancelledError(Exception):
+    """`ProcessRunner.cancel` was called; the program was killed or not started."""
+
+
+class ProcessRunner:
+    """Starts programs and remembers them, so that another thread can end them all."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._cancelled = False
+
+    def run(
+        self, command: Sequence[str], *, folder: str, variables: Mapping[str, str], output: IO[bytes], time_limit: float
+    ) -> int:
+        """Run *command* in *folder* and return its exit code; a negative one is the signal that ended it.
+
+        :param variables: all that the program sees.
+        :param output: takes what it writes to both of its streams.
+        :param time_limit: seconds; not positive means that there is no time left.
+        :raises TimeUsedUpError: it ran longer. It is gone.
+        :raises CancelledError: see there.
+        :raises OSError: it cannot be started.
+
+        However this ends, Ctrl-C included, no process of the program's group is left.
+        """
+        if time_limit <= 0:
+            raise TimeUsedUpError
+        process = self._start(command, folder, variables, output)
+        try:
+            code = process.wait(time_limit)
+        except subprocess.TimeoutExpired:
+            raise TimeUsedUpError from None
+        finally:
+            end_tree(process)
+            process.wait()
+            with self._guard:
+                self._running.discard(process)
+        if self._cancelled:
+            raise CancelledError
+        return code
+
+    def cancel(self) -> None:
+        """End every program that runs, and let no further one start. For use from another thread."""
+        with self._guard:
+            self._cancelled = True
+            for process in self._running:
+                end_tree(process)
+
+    def _start(
+        self, command: Sequence[str], folder: str, variables: Mapping[str, str], output: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        with self._guard:
+            if self._cancelled:
+                raise CancelledError
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(variables),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                **start_options(),
+            )
+            self._running.add(process)
+            return process
