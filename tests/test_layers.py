@@ -33,10 +33,12 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Reading the environment, printing and exiting belong to the command line alone.
 FORBIDDEN_BELOW_CLI = {"os.environ", "os.environb", "os.getenv", "sys.exit", "os._exit", "sys.stdout", "sys.stderr"}
+# Scripts that run in the target interpreter, by themselves.
+STANDALONE = {"_compile_worker.py", "_probe.py"}
 
 
 def modules() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "_probe.py")
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.name not in STANDALONE)
 
 
 def unit_of(path: Path) -> str:

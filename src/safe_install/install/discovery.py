@@ -7,8 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from safe_install.errors import TargetError
-
+from ..errors import TargetError
 from .interpreter import probe, running_version
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ import subprocess
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from safe_install.errors import TargetError
-from safe_install.models import Interpreter
-
+from ..errors import TargetError
+from ..models import Interpreter
 from .tags import wheel_tags
 
 if TYPE_CHECKING:

@@ -1,0 +1,282 @@
+"""Compile installed Python files with the interpreter that will run them, in as many processes as there are cores.
+
+A file that does not compile, crashes its compiler or takes too long is passed over, as pip does with the first kind:
+bytecode only saves time. Nothing of a process is left when this returns, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import re
+import subprocess
+import threading
+import time
+from importlib import resources
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import TargetError
+from ..events import PhaseAdvanced
+from ..fs._system import system_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from ..events import EventSink
+    from ..models import Interpreter
+
+# Given to a worker at once, so that it never waits for us; few enough that the last ones end together.
+_BATCH = 16
+_REPORT_EVERY = 200
+# Workers that died one after the other without a single answer: the files are not to blame any more.
+_FUTILE = 5
+_LOOK_EVERY = 0.2
+# What `importlib` calls a file that it has not finished writing.
+_TORN = re.compile(r".+\.pyc\.\d+")
+
+
+class Source(NamedTuple):
+    """A file to be compiled. :param place: where it is now; :param shown: where it will be, for tracebacks."""
+
+    place: str
+    shown: str
+
+
+def bytecode_path(source: str, interpreter: Interpreter) -> str:
+    """Return where the bytecode of the relative path *source* lies, relative to the same folder (PEP 3147)."""
+    folder, _, name = source.rpartition("/")
+    cached = f"__pycache__/{name[: -len('.py')]}.{interpreter.cache_tag}.pyc"
+    return f"{folder}/{cached}" if folder else cached
+
+
+def compile_sources(
+    executable: str,
+    sources: Sequence[Source],
+    *,
+    sink: EventSink,
+    key: str,
+    workers: int | None = None,
+    timeout: float = 60.0,
+) -> set[int]:
+    """Compile *sources*; return the positions of those that have bytecode now.
+
+    :param executable: an interpreter of the version that will run them.
+    :param key: names the phase ``compile`` in events.
+    :param workers: processes; by default one for each core that this process may use.
+    :param timeout: seconds that one file may take.
+    :raises TargetError: ``interpreter-broken``: no worker could be started.
+    """
+    if not sources:
+        return set()
+    run = _Run(executable, sources, timeout, _Progress(sink, key))
+    count = min(workers or _cores(), -(-len(sources) // _BATCH))
+    threads = [threading.Thread(target=run.work, name=f"compile-{number}") for number in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                # A join without time-out cannot be interrupted by Ctrl-C on Windows.
+                thread.join(_LOOK_EVERY)
+                run.kill_slow()
+    finally:
+        run.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    run.progress.flush()
+    if run.failure is not None:
+        raise run.failure
+    return run.compiled
+
+
+def remove_torn(folder: str) -> None:
+    """Remove what a killed compiler left in the ``__pycache__`` folder *folder*, which may be missing."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(system_path(folder)):
+            if _TORN.fullmatch(name):
+                os.unlink(system_path(os.path.join(folder, name)))
+
+
+def _cores() -> int:
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class _Progress:
+    """Tells how many files are done, a few hundred at a time. For one thread at a time, as its owner sees to it."""
+
+    def __init__(self, sink: EventSink, key: str) -> None:
+        self._sink = sink
+        self._key = key
+        self._pending = 0
+
+    def advance(self) -> None:
+        self._pending += 1
+        if self._pending >= _REPORT_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._pending:
+            self._sink(PhaseAdvanced(phase="compile", key=self._key, amount=self._pending))
+            self._pending = 0
+
+
+class _Run:
+    """The files that are left, and what became of the others; shared by the threads, each of which has a worker."""
+
+    def __init__(self, executable: str, sources: Sequence[Source], timeout: float, progress: _Progress) -> None:
+        self.compiled: set[int] = set()
+        self.failure: TargetError | None = None
+        self.progress = progress
+        self._executable = executable
+        self._sources = sources
+        self._timeout = timeout
+        self._script = resources.files(__package__).joinpath("_compile_worker.py").read_text(encoding="utf-8")
+        self._left: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        for start in range(0, len(sources), _BATCH):
+            self._left.put(list(range(start, min(start + _BATCH, len(sources)))))
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._running: set[_Worker] = set()
+
+    def work(self) -> None:
+        """Compile batches until none is left. A worker that dies over a file is replaced, and the file passed over."""
+        batch: list[int] = []
+        futile = 0
+        while not self._stopped.is_set():
+            try:
+                with self._worker() as worker:
+                    while batch or (batch := self._next()):
+                        if not self._compile(worker, batch):
+                            break
+                    else:
+                        return
+            except OSError as error:
+                self._fail(error.strerror or str(error))
+            else:
+                futile = 0 if worker.answered else futile + 1
+                if futile >= _FUTILE:
+                    self._fail("it dies without an answer")
+
+    def kill_slow(self) -> None:
+        """Kill the workers that have spent too long over one file."""
+        now = time.monotonic()
+        with self._lock:
+            slow = [
+                worker for worker in self._running if worker.since is not None and now - worker.since > self._timeout
+            ]
+        for worker in slow:
+            worker.kill()
+
+    def stop(self) -> None:
+        """Let every thread end soon: no new batch is begun, and the workers are killed."""
+        self._stopped.set()
+        with self._lock:
+            running = list(self._running)
+        for worker in running:
+            worker.kill()
+
+    def _fail(self, reason: str) -> None:
+        self.failure = TargetError(
+            f"could not compile bytecode with {self._executable}: {reason}",
+            code="interpreter-broken",
+            hint="repair it, or install with --no-compile-bytecode",
+        )
+        self.stop()
+
+    def _next(self) -> list[int]:
+        try:
+            return [] if self._stopped.is_set() else self._left.get_nowait()
+        except queue.Empty:
+            return []
+
+    def _compile(self, worker: _Worker, batch: list[int]) -> bool:
+        """Work *batch* off, taking what is done out of it; return False when the worker is no longer usable."""
+        worker.send([(number, *self._sources[number]) for number in batch])
+        while batch:
+            answer = worker.receive()
+            if answer is None:
+                # Dead, or killed for being slow: over the file that is next in its row.
+                place = self._sources[batch.pop(0)].place
+                remove_torn(os.path.join(os.path.dirname(place), "__pycache__"))
+                return False
+            number, succeeded = answer
+            batch.remove(number)
+            with self._lock:
+                if succeeded:
+                    self.compiled.add(number)
+                self.progress.advance()
+        return True
+
+    def _worker(self) -> _Worker:
+        worker = _Worker(self._executable, self._script, self._forget)
+        with self._lock:
+            self._running.add(worker)
+        if self._stopped.is_set():
+            worker.kill()
+        return worker
+
+    def _forget(self, worker: _Worker) -> None:
+        with self._lock:
+            self._running.discard(worker)
+
+
+class _Worker:
+    """One process. A context manager that leaves none behind."""
+
+    def __init__(self, executable: str, script: str, forget: Callable[[_Worker], None]) -> None:
+        self.since: float | None = None
+        """When it began the file that it has in hand, by `time.monotonic`."""
+        self.answered = False
+        self._forget = forget
+        self._process = subprocess.Popen(
+            [executable, "-I", "-S", "-W", "ignore", "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._forget(self)
+        self.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            try:
+                stream.close()
+            except OSError:
+                pass  # what was not yet sent cannot be sent to a dead process
+        self._process.wait()
+
+    def kill(self) -> None:
+        """End it at once; it writes its files so that none is ever half there."""
+        self._process.kill()
+
+    def send(self, files: list[tuple[int, str, str]]) -> None:
+        """Hand over *files*. That it is dead is for `receive` to find."""
+        assert self._process.stdin is not None
+        lines = [json.dumps((number, system_path(place), shown)) for number, place, shown in files]
+        with contextlib.suppress(OSError):
+            self._process.stdin.write("".join(f"{line}\n" for line in lines).encode("ascii"))
+            self._process.stdin.flush()
+
+    def receive(self) -> tuple[int, bool] | None:
+        """Wait for the next answer; None when the process died or was killed."""
+        assert self._process.stdout is not None
+        self.since = time.monotonic()
+        line = self._process.stdout.readline()
+        self.since = None
+        parts = line.split()
+        if len(parts) != 2 or not line.endswith(b"\n"):
+            return None
+        self.answered = True
+        return int(parts[0]), parts[1] == b"1"

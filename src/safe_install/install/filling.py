@@ -1,0 +1,209 @@
+"""Put a merged tree into a folder: make, link, write, compile, write RECORD, and look whether all of it is there."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import TargetError
+from ..events import PhaseAdvanced, PhaseEnded, PhaseStarted
+from ..fs._system import CREATE, system_path
+from ..fs.failures import explain
+from ..fs.link import LinkEntry
+from ..models import LinkMode
+from .bytecode import Source, bytecode_path, compile_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from ..events import EventSink
+    from ..fs.link import Linker
+    from .environment import Environment
+    from .merging import Merged
+    from .placement import Placement
+
+COMPILE_KEY = "bytecode"
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiling:
+    """How bytecode is made.
+
+    :param executable: an interpreter of the environment's version.
+    :param workers: processes; None for one each core.
+    :param timeout: seconds for one file.
+    """
+
+    executable: str
+    workers: int | None = None
+    timeout: float = 60.0
+
+
+class Filling:
+    """Puts one tree into one folder. The caller undoes what an error leaves.
+
+    :param place: the folder that is filled; it is *environment*'s root, or its staging folder.
+    :param unchanged: files of the tree that are there already.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        environment: Environment,
+        merged: Merged,
+        linker: Linker,
+        *,
+        unchanged: Collection[str] = (),
+        sink: EventSink,
+    ) -> None:
+        self.files = 0
+        self.bytes = 0
+        self.compiled = 0
+        self.uncompiled = 0
+        self._place = place
+        self._environment = environment
+        self._merged = merged
+        self._linker = linker
+        self._unchanged = unchanged
+        self._sink = sink
+
+    def place_files(self) -> None:
+        """Make all folders, and place every file but the RECORDs. Tells a phase ``link`` for each wheel.
+
+        :raises StoreError: as `Linker.link_files`.
+        """
+        try:
+            for folder in self._merged.folders:
+                _make_folder(self._path(folder))
+        except OSError as error:
+            raise explain(error, doing="make a folder", path=error.filename, option="--venv") from error
+        for placement in self._merged.placements:
+            self._place_wheel(placement)
+
+    def compile(self, how: Compiling) -> set[str]:
+        """Compile the Python files that were placed; return the sources, relative to the root, that have bytecode."""
+        paths = sorted({path for placement in self._merged.placements for path in placement.sources})
+        paths = [path for path in paths if path not in self._unchanged]
+        sources = [Source(self._path(path), self._environment.path(path)) for path in paths]
+        begun = time.monotonic()
+        self._sink(PhaseStarted(phase="compile", key=COMPILE_KEY, label="bytecode", total=len(sources)))
+        try:
+            done = compile_sources(
+                how.executable,
+                sources,
+                sink=self._sink,
+                key=COMPILE_KEY,
+                workers=how.workers,
+                timeout=how.timeout,
+            )
+        finally:
+            self._sink(PhaseEnded(phase="compile", key=COMPILE_KEY, seconds=time.monotonic() - begun))
+        self.compiled, self.uncompiled = len(done), len(sources) - len(done)
+        return {paths[number] for number in done}
+
+    def write_records(self, compiled: set[str]) -> None:
+        """Write the RECORD of each wheel: the last of its files.
+
+        :param compiled: sources with bytecode.
+        """
+        interpreter = self._environment.interpreter
+        for placement in self._merged.placements:
+            sources = [path for path in placement.sources if path in compiled]
+            sources += [path for path in placement.sources if path in self._unchanged and self._has_bytecode(path)]
+            bytecode = sorted(bytecode_path(path, interpreter) for path in sources)
+            self._write(placement.record_path, placement.record(bytecode), executable=False)
+
+    def check(self) -> None:
+        """Compare what is there with what shall be: names, and sizes where a size can differ.
+
+        A hard link is the very file that the store's check has just looked at, so its size is not asked again.
+
+        :raises TargetError: ``environment-check-failed``.
+        """
+        linked_only = set(self._linker.used) <= {LinkMode.HARDLINK}
+        records = {placement.record_path for placement in self._merged.placements}
+        problems: list[str] = []
+        for folder, sizes in self._merged.sizes.items():
+            missing = set(sizes)
+            for entry in _scan(self._path(folder)):
+                if entry.name not in missing:
+                    continue
+                missing.discard(entry.name)
+                # A wheel may bring bytecode, which ours replaces.
+                if not linked_only and not entry.name.endswith(".pyc"):
+                    size = entry.stat(follow_symlinks=False).st_size
+                    if size != sizes[entry.name]:
+                        problems.append(f"{_join(folder, entry.name)} has {size} bytes, not {sizes[entry.name]}")
+            problems += [f"{_join(folder, name)} is missing" for name in sorted(missing)]
+        problems += [f"{path} is missing" for path in sorted(records) if not os.path.lexists(self._path(path))]
+        if problems:
+            raise TargetError(
+                f"the environment {self._environment.root} is not what was installed",
+                code="environment-check-failed",
+                context=tuple(problems[:_SHOWN]),
+                hint="find out what else changes this folder, and run the command again",
+            )
+
+    def _place_wheel(self, placement: Placement) -> None:
+        key = placement.wheel.name
+        count = sum(len(folder.files) for folder in placement.linked) + len(placement.written) + 1
+        begun = time.monotonic()
+        self._sink(PhaseStarted(phase="link", key=key, label=str(placement.wheel.pin), total=count))
+        try:
+            tree = str(placement.wheel.tree.tree)
+            for folder in placement.linked:
+                if folder.files:
+                    entries = [LinkEntry(name, entry.executable) for name, entry in folder.files.items()]
+                    self._linker.link_files(_below(tree, folder.source), self._path(folder.target), entries)
+                    self.files += len(entries)
+                    self.bytes += sum(entry.size for entry in folder.files.values())
+            for file in placement.written:
+                self._write(file.path, file.content, executable=file.executable)
+            self._sink(PhaseAdvanced(phase="link", key=key, amount=count))
+        finally:
+            self._sink(PhaseEnded(phase="link", key=key, seconds=time.monotonic() - begun))
+
+    def _write(self, path: str, content: bytes, *, executable: bool) -> None:
+        place = system_path(self._path(path))
+        try:
+            with open(os.open(place, CREATE, 0o777 if executable else 0o666), "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise explain(error, doing="write a file of the environment", path=place, option="--venv") from error
+        self.files += 1
+        self.bytes += len(content)
+
+    def _has_bytecode(self, source: str) -> bool:
+        return os.path.lexists(self._path(bytecode_path(source, self._environment.interpreter)))
+
+    def _path(self, relative: str) -> str:
+        return _below(self._place, relative)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(system_path(path))
+    except FileExistsError:
+        if not os.path.isdir(system_path(path)):
+            raise
+
+
+def _scan(path: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(system_path(path)) as found:
+            yield from found
+    except FileNotFoundError:
+        return
+
+
+def _below(folder: str, relative: str) -> str:
+    if os.sep != "/":
+        relative = relative.replace("/", os.sep)
+    return f"{folder}{os.sep}{relative}" if relative else folder
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
