@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from ..errors import RequirementsError
 from ..events import Noticed, ignore
+from ..metadata import read_requires_python
 from ..models import FormatControl
 from .filenames import (
     build_order,
@@ -26,7 +27,6 @@ from .filenames import (
     wheel_parts,
     wheel_tags,
 )
-from .metadata import parse_requires_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -324,4 +324,4 @@ def _known_mismatch(file: RemoteFile, hashes: Hashes) -> bool:
     return not file.hashes.allowed & hashes.allowed and bool(file.hashes.algorithms & hashes.algorithms)
 
 
-_requires_python = functools.lru_cache(maxsize=1024)(parse_requires_python)
+_requires_python = functools.lru_cache(maxsize=1024)(read_requires_python)
