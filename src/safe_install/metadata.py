@@ -60,9 +60,37 @@ def parse_core_metadata(data: bytes, *, where: str) -> CoreMetadata:
         name=name,
         version=_version(raw.get("version"), where),
         requires_dist=tuple(_requirement(text, where) for text in raw.get("requires_dist", ())),
-        requires_python=_requires_python(raw.get("requires_python")),
+        requires_python=read_requires_python(raw.get("requires_python")),
         provides_extra=frozenset(_extras(raw)),
     )
+
+
+def has_static_requirements(data: bytes) -> bool:
+    """Whether an sdist's PKG-INFO says what its wheel will require (PEP 643), so that no build has to tell."""
+    from packaging.metadata import parse_email
+    from packaging.version import InvalidVersion, Version
+
+    raw = parse_email(_headers(data))[0]
+    try:
+        promises = Version(raw.get("metadata_version", "1.0")) >= Version("2.2")
+    except InvalidVersion:
+        return False
+    dynamic = {field.lower() for field in raw.get("dynamic", ())}
+    return promises and not dynamic & {"requires-dist", "requires-python", "provides-extra", "version"}
+
+
+def read_requires_python(text: str | None) -> SpecifierSet | None:
+    """Parse a ``Requires-Python``; None, which is no restriction, where it says nothing or makes no sense."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    if not text:
+        return None
+    for variant in (text, *repair_requirement(text)):
+        try:
+            return SpecifierSet(variant)
+        except InvalidSpecifier:
+            continue
+    return None
 
 
 def repair_requirement(text: str) -> Iterator[str]:
@@ -124,19 +152,6 @@ def _requirement(text: str, where: str) -> Requirement:
                 continue
         reason = str(error).partition("\n")[0]
         raise _invalid(where, f"Requires-Dist {folded!r}: {reason}") from None
-
-
-def _requires_python(text: str | None) -> SpecifierSet | None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    if not text:
-        return None
-    for variant in (text, *repair_requirement(text)):
-        try:
-            return SpecifierSet(variant)
-        except InvalidSpecifier:
-            continue
-    return None
 
 
 def _extras(raw: RawMetadata) -> Iterator[NormalizedName]:
