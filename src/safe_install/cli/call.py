@@ -39,11 +39,11 @@ class Call:
         self.screen.note(event)
 
 
-def perform(command: str, options: Mapping[str, Any], verb: str, work: Callable[[Call], Outcome]) -> int:
+def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Callable[[Call], Outcome | None]) -> int:
     """Run *work* and return the exit code; nothing escapes but a broken interpreter.
 
     :param options: raw values of the command line by option name.
-    :param verb: for the summary, such as ``Installed``.
+    :param verb: begins the summary, such as ``Installed``; None for a command that prints its own result.
     """
     environ = os.environ
     recorder = Recorder()
@@ -66,11 +66,12 @@ def perform(command: str, options: Mapping[str, Any], verb: str, work: Callable[
         error = _own_fault(caught, verbose=bool(settings and settings.verbose))
     if error is not None:
         screen.error(error)
-    elif outcome is not None:
+    elif outcome is not None and verb is not None:
         screen.summary(verb, outcome, recorder)
     exit_code = error.exit_code if error else ExitCode.DONE
     try:
-        _write_reports(settings, report_document(command, recorder, outcome, error))
+        if verb is not None or error is not None:
+            _write_reports(settings, report_document(command, recorder, outcome, error))
     except SafeInstallError as caught:
         screen.error(caught)
         exit_code = exit_code or caught.exit_code

@@ -115,8 +115,13 @@ def _requirement_parameters() -> list[click.Parameter]:
 
 def build_parser() -> click.Group:
     """The whole command line."""
-    # Only what this call needs is imported: each command imports its work when it runs.
-    from .commands import cache, fetch, install, lock, sync, venv
+    # Light: each command imports its work when it runs.
+    from .commands.cache import run_dir, run_info
+    from .commands.fetch import run as fetch
+    from .commands.install import run as install
+    from .commands.lock import run as lock
+    from .commands.sync import run as sync
+    from .commands.venv import run as venv
 
     group = click.Group(
         "ci-install",
@@ -141,16 +146,14 @@ def build_parser() -> click.Group:
     group.add_command(
         _command(
             "sync",
-            sync.run,
+            sync,
             "Make an environment exactly what a lock says.\n\n"
             "FILE is a pylock.toml (PEP 751) or a requirements file in which everything is pinned.",
             lock_selection,
         )
     )
     group.add_command(
-        _command(
-            "install", install.run, "Resolve requirements and add them to an environment.", _requirement_parameters()
-        )
+        _command("install", install, "Resolve requirements and add them to an environment.", _requirement_parameters())
     )
     output = click.Option(
         ["-o", "--output", "output"], metavar="FILE", help="Where to write it; standard output if not given."
@@ -158,18 +161,18 @@ def build_parser() -> click.Group:
     group.add_command(
         _command(
             "lock",
-            lock.run,
+            lock,
             "Resolve requirements and write a pylock.toml (PEP 751).",
             [*_requirement_parameters(), output],
         )
     )
     group.add_command(
-        _command("fetch", fetch.run, "Fill the store with what a lock needs; install nothing.", lock_selection)
+        _command("fetch", fetch, "Fill the store with what a lock needs; install nothing.", lock_selection)
     )
     group.add_command(
         _command(
             "venv",
-            venv.run,
+            venv,
             "Make an empty environment.",
             [
                 click.Argument(["folder"], default=".venv", metavar="[DIR]"),
@@ -178,8 +181,8 @@ def build_parser() -> click.Group:
         )
     )
     store = click.Group("cache", help="Look at the store.", context_settings=_CONTEXT)
-    store.add_command(_command("dir", cache.run_dir, "Print where the store is.", shared="cache"))
-    store.add_command(_command("info", cache.run_info, "Print what the store holds.", shared="cache"))
+    store.add_command(_command("dir", run_dir, "Print where the store is.", shared="cache"))
+    store.add_command(_command("info", run_info, "Print what the store holds.", shared="cache"))
     group.add_command(store)
     return group
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import configparser
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.indexes import IndexDefaults
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -23,23 +23,7 @@ if TYPE_CHECKING:
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipConfiguration:
-    """What pip would use. None or empty where nothing is configured; *timeout* is in seconds."""
-
-    index_url: str | None = None
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    no_index: bool = False
-    trusted_hosts: tuple[str, ...] = ()
-    cert: Path | None = None
-    client_cert: Path | None = None
-    proxy: str | None = None
-    timeout: float | None = None
-    keyring_disabled: bool = False
-
-
-def read_pip_configuration(environ: Mapping[str, str]) -> PipConfiguration:
+def read_pip_configuration(environ: Mapping[str, str]) -> IndexDefaults:
     """Return pip's settings for this user and interpreter.
 
     :raises InputError: ``pip-configuration-invalid``: a file or variable cannot be read as pip would.
@@ -50,7 +34,7 @@ def read_pip_configuration(environ: Mapping[str, str]) -> PipConfiguration:
     for variable, text in environ.items():
         if variable.startswith("PIP_") and text:
             values[variable[4:].lower().replace("_", "-")] = text
-    return PipConfiguration(
+    return IndexDefaults(
         index_url=values.get("index-url"),
         extra_index_urls=tuple(values.get("extra-index-url", "").split()),
         find_links=tuple(values.get("find-links", "").split()),

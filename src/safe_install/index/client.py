@@ -15,13 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from ..errors import IntegrityError, NetworkError
+from ..errors import InputError, IntegrityError, NetworkError
 from ..events import Fetched, Noticed, PhaseAdvanced, PhaseEnded, PhaseStarted
 from ..fs.failures import explain
 from ..fs.hashing import copy_and_hash
 from ..models import IndexStrategy
 from ..redact import redact_url
-from .auth import Credentials, split_login
+from .auth import Credentials, origin_of, split_login
 from .files import Listing, MalformedPageError, belongs_to, file_at, parse_page
 from .local import is_remote, local_path, read_local_index, read_local_links
 from .once import Once
@@ -46,6 +46,8 @@ __all__ = ["Downloaded", "IndexClient", "IndexSettings", "IndexStore"]
 
 # Pages are small and their servers are made for many readers.
 _PREFETCH_THREADS = 16
+# A requirements file that is longer is something else.
+_MOST_FILE_BYTES = 32 * 1024 * 1024
 
 
 class IndexStore(PageStore, Protocol):
@@ -65,9 +67,12 @@ class IndexClient:
     """Reads indexes; safe to use from many threads. The HTTP client is made, and imported, when it is first needed.
 
     :param store: keeps pages and metadata files between calls; None keeps nothing.
+    :raises InputError: ``invalid-url``, when made: an index or find-links location is no URL that is understood.
     """
 
     def __init__(self, settings: IndexSettings, store: IndexStore | None, sink: EventSink) -> None:
+        for location in (*settings.index_urls, *settings.find_links):
+            _check_location(location)
         self._settings = settings
         self._store = store
         self._sink = sink
@@ -76,7 +81,7 @@ class IndexClient:
         self._http_client: HttpClient | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._downloads = threading.BoundedSemaphore(settings.concurrent_downloads)
-        self._projects: dict[NormalizedName, Once[tuple[RemoteFile, ...]]] = {}
+        self._projects: dict[tuple[NormalizedName, bool], Once[tuple[RemoteFile, ...]]] = {}
         self._links = Once(self._read_links)
         self._credentials = Credentials(
             (*settings.index_urls, *settings.find_links),
@@ -86,14 +91,16 @@ class IndexClient:
         )
         self._pages = Pages(self._http, store, self._credentials, sink, offline=settings.offline)
 
-    def files(self, name: NormalizedName) -> Sequence[RemoteFile]:
+    def files(self, name: NormalizedName, *, everywhere: bool = False) -> Sequence[RemoteFile]:
         """Return every file offered for a project, in no particular order; empty when nobody knows it.
 
         Each project is read once; who asks while it is being read waits for it.
 
+        :param everywhere: ask every index, whatever the strategy. Only for files whose digest is known from elsewhere
+            and so proves what they are.
         :raises NetworkError: an index could not be read, or (``offline``) its page is not in the store.
         """
-        return self._project(name).get()
+        return self._project(name, everywhere=everywhere).get()
 
     def prefetch(self, names: Iterable[NormalizedName]) -> None:
         """Start reading the pages of these projects in the background; never fails."""
@@ -103,7 +110,7 @@ class IndexClient:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(_PREFETCH_THREADS, thread_name_prefix="prefetch")
             executor = self._executor
-            new = [name for name in names if name not in self._projects]
+            new = [name for name in names if (name, False) not in self._projects]
         for name in new:
             # An error is remembered and raised to who asks for the project; closing meanwhile refuses the work.
             with suppress(RuntimeError):
@@ -165,6 +172,20 @@ class IndexClient:
             finally:
                 self._sink(PhaseEnded(phase="fetch", key=key, seconds=time.monotonic() - started))
 
+    def read_url(self, url: str) -> bytes:
+        """Return a small file of the user's that lies on a server, such as a requirements file.
+
+        :raises NetworkError: it could not be read; ``not-found``.
+        """
+        shown = redact_url(url)
+        if self._settings.offline:
+            raise offline_error(shown, url)
+        data = self._http().read_file(url, what=shown, limit=_MOST_FILE_BYTES)
+        if data is None:
+            raise NetworkError(f"{shown} does not exist", code="not-found")
+        self._sink(Fetched(what="page", bytes=len(data)))
+        return data
+
     def close(self) -> None:
         """End what other threads are reading, and every connection. May be called again."""
         with self._lock:
@@ -188,19 +209,19 @@ class IndexClient:
                 self._http_client = HttpClient(self._settings, self._credentials, self._sink)
             return self._http_client
 
-    def _project(self, name: NormalizedName) -> Once[tuple[RemoteFile, ...]]:
+    def _project(self, name: NormalizedName, *, everywhere: bool = False) -> Once[tuple[RemoteFile, ...]]:
         with self._lock:
-            if name not in self._projects:
-                self._projects[name] = Once(lambda: self._read_project(name))
-            return self._projects[name]
+            if (name, everywhere) not in self._projects:
+                self._projects[name, everywhere] = Once(lambda: self._read_project(name, everywhere=everywhere))
+            return self._projects[name, everywhere]
 
-    def _read_project(self, name: NormalizedName) -> tuple[RemoteFile, ...]:
+    def _read_project(self, name: NormalizedName, *, everywhere: bool) -> tuple[RemoteFile, ...]:
         found: list[RemoteFile] = [file for file in self._links.get() if belongs_to(file.filename, name)]
         for url in () if self._settings.no_index else self._settings.index_urls:
             files = self._on_index(url, name)
             if files is not None:
                 found.extend(files)
-                if self._settings.strategy is IndexStrategy.FIRST_INDEX:
+                if self._settings.strategy is IndexStrategy.FIRST_INDEX and not everywhere:
                     break
         return tuple(found)
 
@@ -227,12 +248,6 @@ class IndexClient:
             listing = read_local_links(path)
             if listing is not None:
                 return self._checked(listing, shown)
-        elif not is_remote(location):
-            raise NetworkError(
-                f"could not read the find-links location {shown}: only http, https and file are understood",
-                code="invalid-url",
-                hint="check --find-links",
-            )
         elif (file := file_at(location)) is not None:
             return (file,)
         else:
@@ -339,6 +354,19 @@ class IndexClient:
         with _explained(file.filename, file.url), path.open("rb") as source:
             hashes, size = copy_and_hash(source.read, write, algorithms)
         return Downloaded(size=size, hashes=hashes)
+
+
+def _check_location(location: str) -> None:
+    try:
+        understood = local_path(location) is not None or (is_remote(location) and origin_of(location)[1] != "")
+    except ValueError:
+        understood = False
+    if not understood:
+        raise InputError(
+            f"{redact_url(location)} is no location of an index: only http, https and file URLs, and paths, are understood",
+            code="invalid-url",
+            hint="check --index-url, --extra-index-url and --find-links, and pip's configuration",
+        )
 
 
 def _digests(data: bytes, file: RemoteFile) -> dict[str, str]:

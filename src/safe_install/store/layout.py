@@ -9,8 +9,10 @@
       built-1/<ab>/<name>.json       build key -> wheel digest and provenance
       index-1/<ab>/<name>.<n>        index pages with validators and checksum; the newest valid one wins
       interpreters-1/<ab>/<name>.json  what an interpreter's probe said
+      selections-1/<ab>/<name>.json  which file a pin with hashes means for an interpreter
       staging/                       what is being made; nothing in it is ever read by another process
       locks/                         lock files and the notes of their holders
+      logs/                          what failed builds printed
       trash/                         what was moved out of the way, until it is removed
 
 The number is the format version of the bucket, so that two releases share a root. ``<name>`` is the first 32
@@ -38,13 +40,14 @@ FILES: Final = "files-1"
 BUILT: Final = "built-1"
 INDEX: Final = "index-1"
 INTERPRETERS: Final = "interpreters-1"
-BUCKETS: Final = (WHEELS, FILES, BUILT, INDEX, INTERPRETERS)
-DOCUMENT_BUCKETS: Final = frozenset({BUILT, INTERPRETERS})
+SELECTIONS: Final = "selections-1"
+BUCKETS: Final = (WHEELS, FILES, BUILT, INDEX, INTERPRETERS, SELECTIONS)
+DOCUMENT_BUCKETS: Final = frozenset({BUILT, INTERPRETERS, SELECTIONS})
 MANIFEST: Final = "manifest.json"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NAME_LENGTH = 32
-_WORK_FOLDERS = ("staging", "locks", "trash")
+_WORK_FOLDERS = ("staging", "locks", "logs", "trash")
 _PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -95,6 +98,11 @@ class Layout:
     def trash(self) -> Path:
         """A new random name for what is moved out of the way."""
         return self.root / "trash" / secrets.token_hex(8)
+
+    @property
+    def logs(self) -> Path:
+        """The folder for logs of failed builds."""
+        return self.root / "logs"
 
     def lock(self, name: str) -> Path:
         """A lock file."""

@@ -67,6 +67,11 @@ class Store:
         """Where it is, absolute."""
         return self._layout.root
 
+    @property
+    def logs(self) -> Path:
+        """The folder for logs of failed builds."""
+        return self._layout.logs
+
     # Unpacked wheels
 
     def wheel(self, digest: Digest) -> WheelTree | None:

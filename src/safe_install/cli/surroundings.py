@@ -1,0 +1,32 @@
+"""Look at the process and the machine once, for all that lies below the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..engine.session import Session, Surroundings
+from .pip_configuration import read_pip_configuration
+
+if TYPE_CHECKING:
+    from .call import Call
+
+
+def open_session(call: Call) -> Session:
+    """Return a session for *call*; it opens nothing before it is entered and used."""
+    surroundings = Surroundings(
+        variables=dict(call.environ),
+        folder=Path.cwd(),
+        python=sys.executable,
+        cache_dir=default_cache_dir(),
+        index_defaults=read_pip_configuration(call.environ),
+    )
+    return Session(call.settings, surroundings, call.sink)
+
+
+def default_cache_dir() -> Path:
+    """The store of a user who names none: in the cache folder that the system has for its users."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("safe-install", appauthor=False))

@@ -1,0 +1,184 @@
+"""Files of indexes and direct URLs: found in the store, or fetched into it, checked against their digests.
+
+A file whose SHA-256 is known and whose entry is in the store is not fetched again. What is fetched is hashed while
+it streams to staging, compared, and (a wheel) unpacked and published; the whole file is never in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from ..errors import IntegrityError
+from ..events import PhaseEnded, PhaseStarted
+from ..fs.hashing import hash_file
+from ..install.wheel import unpack_wheel
+from ..models import Digest, Hashes, RemoteFile
+from ..redact import redact_url
+from .clock import Stopwatch
+from .jobs import KeyedOnce
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
+
+    from ..store.trees import TreeWriter, WheelTree
+    from .report import Origin
+    from .session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelArtifact:
+    """A wheel in the store. :param digests: of the wheel file, algorithm to hexadecimal digest."""
+
+    tree: WheelTree
+    origin: Origin
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceArtifact:
+    """A source archive in the store. :param path: of the file, named after its digest, not after the project."""
+
+    path: Path
+    digest: Digest
+    filename: str
+
+
+class Artifacts:
+    """Gets files for one session; safe to use from many threads, which wait for one another per file."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._once = KeyedOnce()
+
+    def wheel(
+        self, file: RemoteFile, *, name: NormalizedName, version: Version | None, hashes: Hashes, key: str
+    ) -> WheelArtifact:
+        """Return a wheel as an entry of the store.
+
+        :param hashes: what the input asks of it, besides what the index says; empty for nothing.
+        :param key: names its events.
+        :raises IntegrityError: ``hash-mismatch``, or the archive is refused. Nothing is in the store.
+        :raises NetworkError: it could not be fetched.
+        """
+        return self._once.get(
+            ("wheel", file.url, hashes), lambda: self._wheel(file, name=name, version=version, hashes=hashes, key=key)
+        )
+
+    def sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
+        """Return a source archive as a file of the store. Errors as `wheel`."""
+        return self._once.get(("sdist", file.url, hashes), lambda: self._sdist(file, hashes=hashes, key=key))
+
+    def unpack(
+        self,
+        archive: Path,
+        writer: TreeWriter,
+        *,
+        filename: str,
+        name: NormalizedName,
+        version: Version | None,
+        key: str,
+    ) -> None:
+        """Check a wheel and write its files with *writer*, under the rules that hold for its project.
+
+        :raises IntegrityError: it is refused.
+        """
+        from packaging.utils import canonicalize_name
+
+        excused = {canonicalize_name(each) for each in self._session.settings.allow_irregular}
+        sink, watch = self._session.sink, Stopwatch()
+        sink(PhaseStarted(phase="unpack", key=key, label=filename))
+        try:
+            unpack_wheel(
+                archive, writer, filename=filename, name=name, version=version, irregular=name in excused, sink=sink
+            )
+        finally:
+            sink(PhaseEnded(phase="unpack", key=key, seconds=watch.seconds))
+
+    def _wheel(
+        self, file: RemoteFile, *, name: NormalizedName, version: Version | None, hashes: Hashes, key: str
+    ) -> WheelArtifact:
+        store = self._session.store
+        known = self._known_digest(file, hashes)
+        if known is not None and (found := store.wheel(known)) is not None:
+            return WheelArtifact(tree=found, origin="store", digests={"sha256": known})
+        with store.stage_file() as staged:
+            digests = self._download(file, staged, hashes=hashes, key=key)
+            digest = Digest(digests["sha256"])
+            found = store.wheel(digest)
+            if found is None:
+                with store.stage_wheel() as writer:
+                    self.unpack(staged, writer, filename=file.filename, name=name, version=version, key=key)
+                    manifest = writer.finish(digest=digest, filename=file.filename)
+                    found = store.publish_wheel(writer.folder, manifest)
+        return WheelArtifact(tree=found, origin=_origin(file), digests=digests)
+
+    def _sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
+        store = self._session.store
+        known = self._known_digest(file, hashes)
+        if known is not None and (found := store.file(known)) is not None:
+            return SourceArtifact(path=found, digest=known, filename=file.filename)
+        with store.stage_file() as staged:
+            digest = Digest(self._download(file, staged, hashes=hashes, key=key)["sha256"])
+            path = store.publish_file(staged, digest)
+        return SourceArtifact(path=path, digest=digest, filename=file.filename)
+
+    def _known_digest(self, file: RemoteFile, hashes: Hashes) -> Digest | None:
+        """The SHA-256 that the file must have, when that can be told without fetching it.
+
+        :raises IntegrityError: what the index says contradicts what the input asks.
+        """
+        promised = file.hashes.sha256
+        asked = {value for algorithm, value in hashes.allowed if algorithm == "sha256"}
+        if promised is not None:
+            if asked and promised not in asked:
+                raise _mismatch(file, hashes, {"sha256": promised})
+            return promised
+        if (local := _local_path(file)) is not None:
+            # Reading a local file is cheaper than copying and unpacking it once more.
+            with suppress(OSError):
+                return Digest(hash_file(local)["sha256"])
+        return hashes.sha256
+
+    def _download(self, file: RemoteFile, target: Path, *, hashes: Hashes, key: str) -> Mapping[str, str]:
+        usable = {
+            algorithm
+            for algorithm in hashes.algorithms | file.hashes.algorithms
+            if algorithm in hashlib.algorithms_available
+        }
+        with open(target, "xb") as stream:
+            result = self._session.index.download(file, stream, algorithms={"sha256", *usable}, key=key)
+        for expected in (hashes, file.hashes):
+            if not expected.matches(result.hashes):
+                raise _mismatch(file, expected, result.hashes)
+        return result.hashes
+
+
+def _local_path(file: RemoteFile) -> Path | None:
+    parts = urlsplit(file.url)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def _origin(file: RemoteFile) -> Origin:
+    return "local" if file.url.startswith("file:") else "fetched"
+
+
+def _mismatch(file: RemoteFile, expected: Hashes, computed: Mapping[str, str]) -> IntegrityError:
+    return IntegrityError(
+        f"{file.filename} is not the file that was asked for: its digest differs",
+        code="hash-mismatch",
+        context=(
+            f"expected {expected}",
+            f"got      {', '.join(f'{name}:{computed[name]}' for name in sorted(expected.algorithms & set(computed)))}",
+            f"from     {redact_url(file.url)}",
+        ),
+        hint="if the file was replaced on purpose, make the lock again; otherwise somebody changed it on the way",
+    )

@@ -1,0 +1,294 @@
+"""Wheels and metadata made from source: found by their build key, or built once and published under it.
+
+A build of a local tree, or without isolation, depends on things that no key can name; its wheel is unpacked into
+scratch and never shared (design section 8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from ..build.builder import Builder, BuildOrder, BuildSettings, BuiltWheel
+from ..build.key import BuildKeyInputs, build_key, host_facts
+from ..build.static import static_metadata
+from ..build.variables import key_variables
+from ..errors import BuildError
+from ..fs.hashing import hash_file
+from ..models import Digest, Hashes
+from ..store.layout import BUILT
+from ..store.trees import TreeWriter, WheelTree
+from .jobs import KeyedOnce
+from .sources import OpenSource, Sources, describe_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
+
+    from ..models import DirectSource, Interpreter, Pin, RemoteFile
+    from ..protocols import EnvironmentFiller
+    from .artifacts import Artifacts
+    from .report import Origin
+    from .session import Session
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A wheel that was built, or found by its build key.
+
+    :param source: for a direct source, the same with everything mutable pinned.
+    :param digests: of the source archive, for ``direct_url.json``.
+    """
+
+    tree: WheelTree
+    origin: Origin
+    source: DirectSource | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+class Builds:
+    """Builds for one session. Safe to use from many threads; who wants what is being built waits for it.
+
+    :param chain: the projects for whose builds this one is needed. A nested instance waits for nobody: two builds
+        that need one another would wait for ever.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        artifacts: Artifacts,
+        filler: Callable[[tuple[NormalizedName, ...]], EnvironmentFiller],
+        *,
+        chain: tuple[NormalizedName, ...] = (),
+    ) -> None:
+        self._session = session
+        self._artifacts = artifacts
+        self._filler = filler
+        self._chain = chain
+        self._sources = Sources(session, artifacts)
+        self._once = KeyedOnce()
+        # A build uses all cores by itself when it can; more than one a core only makes all of them slow.
+        self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    def from_file(self, pin: Pin, file: RemoteFile, interpreter: Interpreter, *, hashes: Hashes, key: str) -> Made:
+        """Return the wheel of an sdist of an index.
+
+        :raises BuildError: the build failed; its log is kept.
+        :raises NetworkError, IntegrityError: as `Artifacts.sdist`.
+        """
+        source = self._sources.sdist(file, hashes=hashes, key=key)
+        tree, origin = self._wheel(source, interpreter, pin.config_settings, name=pin.name, version=pin.version)
+        return Made(tree=tree, origin=origin)
+
+    def from_source(self, pin: Pin, interpreter: Interpreter, *, key: str) -> Made:
+        """Return the wheel of a pin's direct source. Errors as `from_file`."""
+        assert pin.direct is not None
+        opened = self._sources.direct(pin.direct, hashes=pin.hashes, key=key)
+        tree, origin = self._wheel(opened, interpreter, pin.config_settings, name=pin.name, version=pin.version)
+        return Made(tree=tree, origin=origin, source=opened.pinned, digests=opened.digests)
+
+    def known(self, pin: Pin, file: RemoteFile, interpreter: Interpreter) -> WheelTree | None:
+        """Return the wheel that was built from an sdist of known digest, if it was; touches no network."""
+        digest = file.hashes.sha256
+        if digest is None:
+            return None
+        key = self._key(digest, None, interpreter, pin.config_settings)
+        return self._find(key) if key is not None else None
+
+    def metadata_of_file(self, name: NormalizedName, file: RemoteFile, interpreter: Interpreter) -> bytes:
+        """Return the core metadata of an sdist. Errors as `from_file`."""
+        return self._metadata(self._sources.sdist(file, hashes=Hashes(), key=file.filename), interpreter, name=name)
+
+    def metadata_of_source(self, source: DirectSource, interpreter: Interpreter) -> tuple[DirectSource, bytes]:
+        """Return the core metadata of a direct source, and the source with everything mutable pinned."""
+        opened = self._sources.direct(source, hashes=Hashes(), key=describe_source(source))
+        return opened.pinned or source, self._metadata(opened, interpreter, name=None)
+
+    # Metadata
+
+    def _metadata(self, source: OpenSource, interpreter: Interpreter, *, name: NormalizedName | None) -> bytes:
+        """What a wheel of *source* would say, from its static metadata, the store, or its backend."""
+        key = self._source_key(source, interpreter, {})
+        if key is not None:
+            if (tree := self._find(key)) is not None:
+                from .metadata_source import read_wheel_metadata
+
+                return read_wheel_metadata(tree)
+            if (known := self._session.store.document(BUILT, _metadata_key(key))) is not None:
+                return str(known["metadata"]).encode()
+        if (
+            not source.editable
+            and source.subdirectory is None
+            and (static := static_metadata(source.tree())) is not None
+        ):
+            return static
+        return self._once.get(
+            ("metadata", source.subject, source.digest), lambda: self._prepare(source, interpreter, key, name)
+        )
+
+    def _prepare(
+        self, source: OpenSource, interpreter: Interpreter, key: Digest | None, name: NormalizedName | None
+    ) -> bytes:
+        order = self._order(source, interpreter, {}, name=name, version=None)
+        prepared = self._in_slot(name, lambda builder: builder.metadata(order))
+        if key is not None:
+            document = {"metadata": prepared.data.decode("utf-8", "surrogateescape")}
+            self._session.store.publish_document(BUILT, _metadata_key(key), document)
+            if prepared.wheel is not None:
+                self._publish(prepared.wheel, key)
+        return prepared.data
+
+    # Wheels
+
+    def _wheel(
+        self,
+        source: OpenSource,
+        interpreter: Interpreter,
+        config_settings: Mapping[str, str | list[str]],
+        *,
+        name: NormalizedName,
+        version: Version | None,
+    ) -> tuple[WheelTree, Origin]:
+        key = self._source_key(source, interpreter, config_settings)
+        if key is not None and (found := self._find(key)) is not None:
+            return found, "store"
+
+        def build() -> WheelTree:
+            order = self._order(source, interpreter, config_settings, name=name, version=version)
+            built = self._in_slot(name, lambda builder: builder.build_wheel(order))
+            return self._publish(built, key) if key is not None else self._keep_private(built)
+
+        return self._once.get(("wheel", key or (source.subject, source.editable)), build), "built"
+
+    def _order(
+        self,
+        source: OpenSource,
+        interpreter: Interpreter,
+        config_settings: Mapping[str, str | list[str]],
+        *,
+        name: NormalizedName | None,
+        version: Version | None,
+    ) -> BuildOrder:
+        return BuildOrder(
+            source_tree=source.tree(),
+            interpreter=interpreter,
+            config_settings={**self._session.settings.config_setting, **config_settings},
+            editable=source.editable,
+            subdirectory=source.subdirectory,
+            name=name,
+            version=version,
+        )
+
+    def _publish(self, built: BuiltWheel, key: Digest) -> WheelTree:
+        """Make a built wheel an entry of the store, and the build key lead to it."""
+        store = self._session.store
+        digest = Digest(hash_file(built.path)["sha256"])
+        tree = store.wheel(digest)
+        if tree is None:
+            with store.stage_wheel() as writer:
+                self._unpack(built, writer)
+                tree = store.publish_wheel(writer.folder, writer.finish(digest=digest, filename=built.path.name))
+        document = {"wheel": digest, "filename": built.path.name, "provenance": built.provenance.to_json()}
+        store.publish_document(BUILT, key, document)
+        return tree
+
+    def _keep_private(self, built: BuiltWheel) -> WheelTree:
+        """Unpack a built wheel in scratch, for this process alone."""
+        digest = Digest(hash_file(built.path)["sha256"])
+        writer = TreeWriter(self._session.scratch.folder("tree"))
+        self._unpack(built, writer)
+        manifest = writer.finish(digest=digest, filename=built.path.name)
+        return WheelTree(digest=digest, folder=writer.folder, manifest=manifest)
+
+    def _unpack(self, built: BuiltWheel, writer: TreeWriter) -> None:
+        self._artifacts.unpack(
+            built.path,
+            writer,
+            filename=built.path.name,
+            name=built.name,
+            version=built.version,
+            key=f"{built.name}=={built.version}",
+        )
+
+    def _find(self, key: Digest) -> WheelTree | None:
+        document = self._session.store.document(BUILT, key)
+        wheel = document.get("wheel") if document else None
+        return self._session.store.wheel(Digest(wheel)) if isinstance(wheel, str) else None
+
+    # Keys
+
+    def _source_key(
+        self, source: OpenSource, interpreter: Interpreter, config_settings: Mapping[str, str | list[str]]
+    ) -> Digest | None:
+        if source.digest is None:
+            return None
+        return self._key(source.digest, source.subdirectory, interpreter, config_settings)
+
+    def _key(
+        self,
+        digest: Digest,
+        subdirectory: str | None,
+        interpreter: Interpreter,
+        config_settings: Mapping[str, str | list[str]],
+    ) -> Digest | None:
+        """The build key, or None for builds that are never shared."""
+        settings = self._session.settings
+        if not settings.build_isolation:
+            return None
+        return build_key(
+            BuildKeyInputs.of(
+                digest,
+                interpreter=interpreter,
+                host=host_facts(),
+                subdirectory=subdirectory,
+                constraints=self._session.build_constraint_digests,
+                config_settings={**settings.config_setting, **config_settings},
+                variables=key_variables(self._session.surroundings.variables, settings.build_env),
+            )
+        )
+
+    # Running
+
+    def _in_slot(self, name: NormalizedName | None, work: Callable[[Builder], T]) -> T:
+        """Run *work* with a builder, when it is this build's turn.
+
+        :raises BuildError: ``build-cycle``: the project is needed to build itself.
+        """
+        if name is not None and name in self._chain:
+            raise BuildError(
+                f"cannot build {name}: it is needed to build itself",
+                code="build-cycle",
+                context=(" needs ".join((*self._chain, name)),),
+                hint=f"allow a wheel of {name}, for example with --only-binary {name}",
+            )
+        chain = (*self._chain, name) if name is not None else self._chain
+        builder = Builder(self._filler(chain), self._session.scratch, self._settings(), self._session.sink)
+        if self._chain:
+            with self._session.stoppable(builder.cancel):
+                return work(builder)
+        with self._slots, self._session.stoppable(builder.cancel):
+            self._session.cancellation.check()
+            return work(builder)
+
+    def _settings(self) -> BuildSettings:
+        settings = self._session.settings
+        return BuildSettings(
+            log_folder=self._session.store.logs,
+            available=self._session.surroundings.variables,
+            declared=settings.build_env,
+            isolation=settings.build_isolation,
+            time_limit=settings.build_timeout,
+            left_out=(self._session.store.root,),
+        )
+
+
+def _metadata_key(key: Digest) -> Digest:
+    return Digest(hashlib.sha256(json.dumps(["metadata", key]).encode()).hexdigest())

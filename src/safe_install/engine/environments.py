@@ -1,0 +1,195 @@
+"""Bring the target environment to what is wanted: fetch and build first, then hold it, look again, change it.
+
+Nothing that takes long happens while the environment is held (design section 6). When it changed meanwhile, what
+is missing then is got while it is held: that is rare, and giving up would help nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import parse_wheel_filename
+
+from ..errors import TargetError
+from ..install.apply import Applied, ApplyOptions, apply
+from ..install.environment import Environment, Place, recognise
+from ..install.holding import hold_environment
+from ..install.installed import read_installed
+from ..install.plan import Changes, Wanted, plan_changes
+from ..models import DirectorySource
+from .direct_url import direct_url_document
+from .report import DistributionResult, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
+
+    from ..install.environment import EnvironmentState
+    from ..install.installed import Installed
+    from ..models import Interpreter, Pin
+    from .session import Session
+    from .supply import Supplied, Supply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The environment to change. :param interpreter: its own, or the one to make it from."""
+
+    root: str
+    interpreter: Interpreter
+    state: EnvironmentState
+
+    @property
+    def environment(self) -> Environment:
+        """Its paths. Errors as `Environment.at`."""
+        return Environment.at(self.root, self.interpreter)
+
+
+@dataclass(kw_only=True)
+class _Prepared:
+    """Wheels by project, as they are got."""
+
+    supply: Supply
+    wheels: dict[NormalizedName, Supplied] = field(default_factory=dict)
+
+    def get(self, pins: Sequence[Pin]) -> None:
+        missing = [pin for pin in pins if pin.name not in self.wheels]
+        for supplied in self.supply.prepare(missing):
+            self.wheels[supplied.wheel.name] = supplied
+
+
+def find_target(session: Session) -> Target:
+    """Look at ``--venv`` and find the interpreter that belongs to it.
+
+    :raises TargetError: the place holds something else, the interpreter cannot be used, or ``--python`` asks for
+        another one than the environment has.
+    """
+    settings = session.settings
+    state = recognise(settings.venv)
+    if not state.exists:
+        return Target(root=state.root, interpreter=session.interpreter(settings.python), state=state)
+    assert state.python is not None
+    interpreter = session.interpreters.describe(state.python)
+    if settings.python is not None:
+        _refuse_other_python(session, state, interpreter)
+    return Target(root=state.root, interpreter=interpreter, state=state)
+
+
+def _refuse_other_python(session: Session, state: EnvironmentState, interpreter: Interpreter) -> None:
+    asked = session.interpreter(session.settings.python)
+    if asked.version[:2] != interpreter.version[:2]:
+        raise TargetError(
+            f"the environment {state.root} has Python {interpreter.version_text}, not {asked.version_text}",
+            code="environment-python-differs",
+            hint="remove it, name another place with --venv, or leave --python out",
+        )
+
+
+def change_environment(
+    session: Session, target: Target, pins: Sequence[Pin], supply: Supply, *, exact: bool
+) -> Outcome:
+    """Make the environment have *pins*, and (*exact*) nothing else; return what was done.
+
+    :param pins: one a project.
+    :raises SafeInstallError: see `Supply.prepare`, `hold_environment` and `apply`. The environment is as before.
+    """
+    by_name = {pin.name: pin for pin in pins}
+    environment = target.environment
+    prepared = _Prepared(supply=supply)
+    present = read_installed(environment) if target.state.exists else {}
+    prepared.get(_needed(by_name, _plan(by_name, present, exact=exact)))
+    with hold_environment(target.root, timeout=session.settings.lock_timeout, sink=session.sink) as state:
+        present = read_installed(environment) if state.exists else {}
+        changes = _plan(by_name, present, exact=exact)
+        prepared.get(_needed(by_name, changes))
+        wheels = [prepared.wheels[name].wheel for name in changes.needed]
+        applied: Applied | None = None
+        if changes or state.place in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
+            applied = apply(state, environment, wheels, changes.removed, options=_options(session), sink=session.sink)
+    return _outcome(session, target, by_name, prepared, changes, applied)
+
+
+def _plan(
+    pins: Mapping[NormalizedName, Pin],
+    present: Mapping[NormalizedName, Sequence[Installed]],
+    *,
+    exact: bool,
+) -> Changes:
+    wanted = {name: Wanted(version=pin.version, direct_url=_direct_url(pin)) for name, pin in pins.items()}
+    # The sources of a local tree may have changed since; only building tells.
+    local = {name for name, pin in pins.items() if isinstance(pin.direct, DirectorySource)}
+    return plan_changes(wanted, present, exact=exact, reinstall=local)
+
+
+def _direct_url(pin: Pin) -> Mapping[str, Any] | None:
+    from ..models import ArchiveSource
+
+    if pin.direct is None:
+        return None
+    known: dict[str, str] = {}
+    if isinstance(pin.direct, ArchiveSource):
+        known = dict(pin.direct.file.hashes.allowed) or dict(pin.hashes.allowed)
+    return direct_url_document(pin.direct, known)
+
+
+def _needed(pins: Mapping[NormalizedName, Pin], changes: Changes) -> list[Pin]:
+    return [pins[name] for name in changes.needed]
+
+
+def _options(session: Session) -> ApplyOptions:
+    return ApplyOptions(
+        app_data=session.app_data,
+        link_mode=session.settings.link_mode,
+        compile_bytecode=session.settings.compile_bytecode,
+        retry_budget=session.settings.retry_budget,
+        check_wheels=False,  # the store checks each when it hands it out
+    )
+
+
+def _outcome(
+    session: Session,
+    target: Target,
+    pins: Mapping[NormalizedName, Pin],
+    prepared: _Prepared,
+    changes: Changes,
+    applied: Applied | None,
+) -> Outcome:
+    modes = sorted(mode.value for mode in applied.link_modes) if applied else []
+    results = []
+    for name, pin in sorted(pins.items()):
+        supplied = prepared.wheels.get(name) if name in changes.needed else None
+        version = _version(supplied) if supplied and pin.version is None else pin.version
+        results.append(
+            DistributionResult(
+                name=name,
+                version=str(version or ""),
+                key=str(pin),
+                source=supplied.source if supplied else "",
+                origin=supplied.origin if supplied else "store",
+                action="kept" if supplied is None else "replaced" if name in changes.replace else "installed",
+                link_mode="+".join(modes) if supplied else None,
+            )
+        )
+    layout = {
+        "venv": target.root,
+        "python": target.environment.python,
+        "cache_dir": str(session.store.root),
+        "link_mode": "+".join(modes) or session.settings.link_mode.value,
+    }
+    if applied and applied.link_reason:
+        layout["link_mode_reason"] = applied.link_reason
+    return Outcome(
+        distributions=results,
+        removed=[str(item) for items in changes.remove.values() for item in items],
+        files=applied.files if applied else 0,
+        bytes=applied.bytes if applied else 0,
+        layout=layout,
+    )
+
+
+def _version(supplied: Supplied) -> Version:
+    """The version of a wheel whose pin left it open, such as that of a local tree."""
+    return parse_wheel_filename(supplied.wheel.tree.manifest.filename)[1]

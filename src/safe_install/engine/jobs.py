@@ -1,0 +1,86 @@
+"""Run pieces of work side by side: bounded workers, the first error wins, the rest stop cleanly."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# How long the main thread sleeps before it can see Ctrl-C: on Windows an unlimited wait cannot be interrupted.
+_LOOK_UP_SECONDS = 0.5
+
+
+class Cancellation:
+    """Tells workers to stop. A worker that finds it set raises `CancelledError`."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask every worker to stop at its next check."""
+        self._event.set()
+
+    def check(self) -> None:
+        """:raises CancelledError: `cancel` was called."""
+        if self._event.is_set():
+            raise CancelledError
+
+    @property
+    def requested(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._event.is_set()
+
+
+class CancelledError(Exception):
+    """Somebody else failed first; this worker's result is no longer wanted."""
+
+
+def run_all(
+    work: Callable[[T], R], items: Sequence[T], *, workers: int, cancellation: Cancellation, stop: Callable[[], None]
+) -> list[R]:
+    """Return ``[work(item) for item in items]``, computed by up to *workers* threads.
+
+    :param stop: called once when something failed, to end what blocks the workers (open connections, builds).
+    :raises BaseException: the first error of any item, or KeyboardInterrupt. By then every worker has ended.
+    """
+    if len(items) <= 1 or workers == 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(max_workers=min(workers, len(items)), thread_name_prefix="safe-install") as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            pending = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=_LOOK_UP_SECONDS, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+        except BaseException:
+            cancellation.cancel()
+            for future in futures:
+                future.cancel()
+            stop()
+            raise
+        return [future.result() for future in futures]
+
+
+class KeyedOnce:
+    """Computes each key's value once; threads that ask meanwhile wait for it. Errors are not remembered."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[object, threading.Lock] = {}
+        self._values: dict[object, object] = {}
+
+    def get(self, key: object, compute: Callable[[], T]) -> T:
+        """Return the value of *key*, computing it when nobody did."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._values:
+                self._values[key] = compute()
+            return cast("T", self._values[key])

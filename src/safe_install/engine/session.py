@@ -1,0 +1,184 @@
+"""What one call shares: store, scratch, index client, target interpreter. Each is opened when it is first needed.
+
+A warm `sync` therefore opens no index client and imports no HTTP library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..fs.scratch import Scratch
+from ..models import Digest
+from ..store.store import Store
+from .indexes import FileOptions, IndexDefaults, index_settings
+from .interpreters import InterpreterCache
+from .jobs import Cancellation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from ..events import EventSink
+    from ..index.client import IndexClient
+    from ..models import FormatControl, Interpreter
+    from ..resolve.requirement import WantedRequirement
+    from ..settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the process was started in. The command line reads it; nothing below looks for itself.
+
+    :param folder: the working folder, absolute.
+    :param python: the interpreter that runs us.
+    :param cache_dir: the store when no setting names one.
+    :param index_defaults: what pip is configured for.
+    """
+
+    variables: Mapping[str, str] = field(repr=False)
+    folder: Path
+    python: str
+    cache_dir: Path
+    index_defaults: IndexDefaults = field(default_factory=IndexDefaults)
+
+
+class Session:
+    """A context manager; at its end the scratch folder is gone and every connection closed."""
+
+    def __init__(self, settings: Settings, surroundings: Surroundings, sink: EventSink) -> None:
+        self.settings = settings
+        self.surroundings = surroundings
+        self.sink = sink
+        self.cancellation = Cancellation()
+        self._file_options = FileOptions()
+        self._stack = ExitStack()
+        self._opening = threading.RLock()
+        self._stops: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Self:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.cancellation.cancel()
+        self._stack.__exit__(kind, error, trace)
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The store. Errors as `Store.open`."""
+        root = self.settings.cache_dir or self.surroundings.cache_dir
+        return Store.open(root, retry_budget=self.settings.retry_budget, sink=self.sink)
+
+    @property
+    def scratch(self) -> Scratch:
+        """This process's scratch folder; made at the first use."""
+        with self._opening:
+            return self._scratch
+
+    @functools.cached_property
+    def _scratch(self) -> Scratch:
+        return self._stack.enter_context(Scratch(self.settings.scratch, sink=self.sink))
+
+    @property
+    def index(self) -> IndexClient:
+        """The index client; imports the HTTP library."""
+        with self._opening:
+            return self._index
+
+    @functools.cached_property
+    def _index(self) -> IndexClient:
+        from ..index.client import IndexClient
+
+        values = index_settings(self.settings, self.surroundings, self._file_options)
+        client = IndexClient(values, self.store, self.sink)
+        self._stack.callback(client.close)
+        return client
+
+    def add_file_options(self, options: FileOptions) -> None:
+        """Let the options of a requirements file count; only before `index` is used for projects."""
+        self._file_options = self._file_options.joined(options)
+
+    def read_url(self, url: str) -> bytes:
+        """Read a requirements file over HTTP, before it is known which indexes there are.
+
+        :raises NetworkError: it could not be read.
+        """
+        from ..index.client import IndexClient
+
+        client = IndexClient(index_settings(self.settings, self.surroundings, FileOptions()), None, self.sink)
+        with contextlib.closing(client):
+            return client.read_url(url)
+
+    @property
+    def format_control(self) -> FormatControl:
+        """``--only-binary`` and ``--no-binary`` of settings and requirements files together."""
+        both = dataclasses.replace(
+            self.settings,
+            only_binary=(*self._file_options.only_binary, *self.settings.only_binary),
+            no_binary=(*self._file_options.no_binary, *self.settings.no_binary),
+        )
+        return both.format_control
+
+    @functools.cached_property
+    def interpreters(self) -> InterpreterCache:
+        """Answers of interpreters, cached in the store."""
+        return InterpreterCache(self.store, self.surroundings)
+
+    def interpreter(self, request: str | None) -> Interpreter:
+        """Return the interpreter that *request* means (see `InterpreterCache.find`)."""
+        return self.interpreters.find(request)
+
+    @functools.cached_property
+    def app_data(self) -> Path:
+        """Where the virtualenv library may keep notes: in scratch."""
+        with self._opening:
+            return self._scratch.folder("virtualenv")
+
+    @functools.cached_property
+    def build_constraints(self) -> Sequence[WantedRequirement]:
+        """What ``--build-constraint`` says. Errors as `read_build_constraints`."""
+        from .inputs import read_build_constraints
+
+        return tuple(read_build_constraints(self))
+
+    @functools.cached_property
+    def build_constraint_digests(self) -> tuple[Digest, ...]:
+        """What narrows the choice of build requirements, for the build key."""
+        texts = [str(each) for each in self.build_constraints]
+        if self.settings.exclude_newer is not None:
+            texts.append(f"exclude-newer {self.settings.exclude_newer.isoformat()}")
+        return tuple(Digest(hashlib.sha256(text.encode()).hexdigest()) for text in texts)
+
+    @contextlib.contextmanager
+    def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Let `stop` of this session call *stop* as long as the body runs."""
+        with self._opening:
+            self._stops.append(stop)
+        try:
+            yield
+        finally:
+            with self._opening:
+                self._stops.remove(stop)
+
+    def stop(self) -> None:
+        """End what blocks worker threads: called when one of them failed."""
+        self.cancellation.cancel()
+        with self._opening:
+            stops = list(self._stops)
+        for stop in stops:
+            stop()
+        client = self.__dict__.get("_index")
+        if client is not None:
+            client.close()
