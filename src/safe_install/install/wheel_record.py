@@ -53,7 +53,7 @@ class RecordCheck:
             self._rows = self._parsed(data)
 
     def compare_members(self, files: Iterable[Member]) -> None:
-        """Compare which files there are, and their sizes; rows of folders, which some packers write, are passed over."""
+        """Compare which files there are, and their sizes. Rows of folders, which some packers write, are ignored."""
         if self._rows is None:
             return
         missing = set(self._rows)
