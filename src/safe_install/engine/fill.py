@@ -12,8 +12,6 @@ from ..models import FormatControl
 from ..resolve.request import ResolveRequest
 from ..resolve.requirement import WantedRequirement
 from ..resolve.resolver import resolve
-from .metadata_source import IndexedMetadata
-from .supply import Supply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
 
     from ..models import Interpreter
     from ..protocols import BuildEnvironment
-    from .artifacts import Artifacts
-    from .builds import Builds
-    from .session import Session
+    from .workshop import Workshop
 
 
 @dataclass(kw_only=True)
@@ -56,10 +52,9 @@ class Filler:
     them runs once.
     """
 
-    def __init__(self, session: Session, artifacts: Artifacts, builds: Builds) -> None:
-        self._session = session
-        self._artifacts = artifacts
-        self._builds = builds
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._session = workshop.session
 
     def create(self, folder: Path, interpreter: Interpreter) -> BuildEnvironment:
         """As the protocol says."""
@@ -74,11 +69,10 @@ class Filler:
         if not environment.asked:
             return {}
         interpreter = environment.environment.interpreter
-        source = IndexedMetadata(self._session, interpreter, self._artifacts, self._builds)
-        pins = resolve(self._request(environment), source, interpreter, self._session.sink).pins
+        pins = resolve(self._request(environment), self._workshop.metadata, interpreter, self._session.sink).pins
         present = read_installed(environment.environment)
         new = [pin for pin in pins if not _is_there(present, pin.name, pin.version)]
-        supplied = Supply(self._session, interpreter, self._artifacts, self._builds).prepare(new)
+        supplied = self._workshop.supply.prepare(new)
         replaced = [item for pin in new for item in present.get(pin.name, ())]
         apply(
             recognise(environment.environment.root),

@@ -20,21 +20,19 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from ..models import CoreMetadata, DirectSource, Interpreter, RemoteFile
+    from ..models import CoreMetadata, DirectSource, RemoteFile
     from ..store.trees import WheelTree
-    from .artifacts import Artifacts
-    from .builds import Builds
-    from .session import Session
+    from .workshop import Workshop
 
 
 class IndexedMetadata:
     """A `safe_install.protocols.MetadataSource` for one interpreter."""
 
-    def __init__(self, session: Session, interpreter: Interpreter, artifacts: Artifacts, builds: Builds) -> None:
-        self._session = session
-        self._interpreter = interpreter
-        self._artifacts = artifacts
-        self._builds = builds
+    def __init__(self, workshop: Workshop) -> None:
+        self._session = workshop.session
+        self._interpreter = workshop.interpreter
+        self._artifacts = workshop.artifacts
+        self._builds = workshop.builds
         self._once = KeyedOnce()
 
     def files(self, name: NormalizedName) -> Sequence[RemoteFile]:

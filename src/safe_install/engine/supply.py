@@ -14,12 +14,10 @@ from .selections import Selections
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..models import Interpreter, Pin, RemoteFile
+    from ..models import Pin, RemoteFile
     from ..store.trees import WheelTree
-    from .artifacts import Artifacts
-    from .builds import Builds
     from .report import Origin
-    from .session import Session
+    from .workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +32,10 @@ class Supplied:
 class Supply:
     """Turns pins into wheels for one interpreter."""
 
-    def __init__(self, session: Session, interpreter: Interpreter, artifacts: Artifacts, builds: Builds) -> None:
-        self._session = session
-        self._interpreter = interpreter
-        self._artifacts = artifacts
-        self._builds = builds
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._session = session = workshop.session
+        self._interpreter = interpreter = workshop.interpreter
         self._control = session.format_control
         self._selections = Selections(session.store, interpreter, self._control)
 
@@ -104,7 +101,7 @@ class Supply:
         if pin.direct is not None:
             return self._direct(pin)
         if not pin.files and (known := self._selections.find(pin)) is not None and not known.is_wheel:
-            built = self._builds.known(pin, known, self._interpreter)
+            built = self._workshop.builds.known(pin, known, self._interpreter)
             if built is not None:
                 return _supplied(pin, built, "store", known)
         full = pin if pin.files else self.located(pin)
@@ -115,9 +112,9 @@ class Supply:
     def _from_file(self, pin: Pin, file: RemoteFile, hashes: Hashes) -> Supplied:
         key = str(pin)
         if file.is_wheel:
-            wheel = self._artifacts.wheel(file, name=pin.name, version=pin.version, hashes=hashes, key=key)
+            wheel = self._workshop.artifacts.wheel(file, name=pin.name, version=pin.version, hashes=hashes, key=key)
             return _supplied(pin, wheel.tree, wheel.origin, file)
-        made = self._builds.from_file(pin, file, self._interpreter, hashes=hashes, key=key)
+        made = self._workshop.builds.from_file(pin, file, self._interpreter, hashes=hashes, key=key)
         return _supplied(pin, made.tree, made.origin, file)
 
     def _direct(self, pin: Pin) -> Supplied:
@@ -126,13 +123,13 @@ class Supply:
         source = pin.direct
         assert source is not None
         if isinstance(source, ArchiveSource) and source.file.is_wheel:
-            wheel = self._artifacts.wheel(
+            wheel = self._workshop.artifacts.wheel(
                 source.file, name=pin.name, version=pin.version, hashes=pin.hashes, key=str(pin)
             )
             document = direct_url_document(source, wheel.digests)
             tree, origin = wheel.tree, wheel.origin
         else:
-            made = self._builds.from_source(pin, self._interpreter, key=str(pin))
+            made = self._workshop.builds.from_source(pin, self._interpreter, key=str(pin))
             document = direct_url_document(made.source or source, made.digests)
             tree, origin = made.tree, made.origin
         prepared = PreparedWheel(pin=pin, tree=tree, direct_url=document)
