@@ -188,7 +188,11 @@ class Builds:
         )
 
     def _publish(self, built: BuiltWheel, key: Digest) -> WheelTree:
-        """Make a built wheel an entry of the store, and the build key lead to it."""
+        """Make a built wheel an entry of the store, and the build key lead to it.
+
+        Two builds of one key seldom make the same bytes. Whose pointer was there first is used by everybody, so that
+        all environments get the same wheel; a pointer whose wheel is gone is replaced.
+        """
         store = self._session.store
         digest = Digest(hash_file(built.path)["sha256"])
         tree = store.wheel(digest)
@@ -197,7 +201,11 @@ class Builds:
                 self._unpack(built, writer)
                 tree = store.publish_wheel(writer.folder, writer.finish(digest=digest, filename=built.path.name))
         document = {"wheel": digest, "filename": built.path.name, "provenance": built.provenance.to_json()}
-        store.publish_document(BUILT, key, document)
+        if store.publish_document(BUILT, key, document)["wheel"] == digest:
+            return tree
+        if (first := self._find(key)) is not None:
+            return first
+        store.publish_document(BUILT, key, document, replace=True)
         return tree
 
     def _keep_private(self, built: BuiltWheel) -> WheelTree:
