@@ -356,6 +356,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer()
 
+    def do_CONNECT(self) -> None:
+        """What a proxy is asked for https; this one knows no host."""
+        self._answer()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
         """Say nothing."""
 

@@ -363,7 +363,7 @@ def _check_location(location: str) -> None:
         understood = False
     if not understood:
         raise InputError(
-            f"{redact_url(location)} is no location of an index: only http, https and file URLs, and paths, are understood",
+            f"{redact_url(location)} is no location of an index: only http, https and file URLs and paths are",
             code="invalid-url",
             hint="check --index-url, --extra-index-url and --find-links, and pip's configuration",
         )

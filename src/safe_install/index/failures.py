@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import socket
 import ssl
 import time
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Overload, gateways and proxies that could not reach what is behind them; 520 to 530 are a CDN's names for the same.
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+_PROXY_HINT = "check --proxy and the proxy variables; user name and password belong into the proxy's URL"
 
 
 def status_failure(response: httpx.Response, *, what: str, url: str) -> NetworkError | PassingError:
@@ -68,6 +70,13 @@ def transport_failure(error: Exception, *, what: str, url: str, received: int = 
         return NetworkError(message, code="certificate-invalid", context=context, hint=hint)
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
         return NetworkError(message, code="invalid-url", context=context, hint="check the URL")
+    if isinstance(error, httpx.TooManyRedirects):
+        return NetworkError(message, code="too-many-redirects", context=context, hint="check the URL")
+    if isinstance(error, httpx.ProxyError) and re.match(r"4\d\d ", str(error)):
+        # The answer to CONNECT; the library makes it an exception. What a proxy denies, it will deny again.
+        code = "index-unauthorized" if str(error).startswith("407") else "index-unreachable"
+        message = f"could not read {what}: the proxy answered {reason}"
+        return NetworkError(message, code=code, context=context, hint=_PROXY_HINT)
     if isinstance(error, (httpx.RemoteProtocolError, httpx.DecodingError)) or received:
         code, hint = "truncated-body", "a proxy or the server cuts connections: try again, or raise --retry-budget"
     else:
@@ -107,7 +116,7 @@ def _facts(url: str, final: str | None = None) -> tuple[str, ...]:
 
 def _login_hint(status: int, url: str) -> str:
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return "put the proxy's user name and password into its URL (--proxy, HTTPS_PROXY)"
+        return _PROXY_HINT
     if status == HTTPStatus.FORBIDDEN:
         return "these credentials may not read it: check the token's rights, or whether the index needs other ones"
     return (

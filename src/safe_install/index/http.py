@@ -287,6 +287,7 @@ class HttpClient:
     def _send(self, url: str, headers: Mapping[str, str], index: str | None) -> httpx.Response:
         """Follow redirects, and answer one 401 for each hop with what the keyring knows."""
         for _hop in range(_MOST_REDIRECTS):
+            _check_url(url)
             response = self._send_once(url, headers, self._credentials.known(url, index=index))
             if response.status_code == httpx.codes.UNAUTHORIZED:
                 login = self._credentials.after_refusal(url, index=index)
@@ -297,8 +298,6 @@ class HttpClient:
                 return response
             _discard(response)
             url = urllib.parse.urljoin(url, response.headers["Location"])
-            if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
-                raise httpx.UnsupportedProtocol(f"redirected to {redact_url(url)}")
         raise httpx.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects")
 
     def _send_once(self, url: str, headers: Mapping[str, str], login: Login | None) -> httpx.Response:
@@ -342,6 +341,16 @@ class HttpClient:
                     raise stopped_error()
                 transfer.write(chunk)
             transfer.finish(response)
+
+
+def _check_url(url: str) -> None:
+    """Raise the library's errors for what is no URL, or one of another kind, wherever it comes from."""
+    try:
+        scheme = origin_of(url)[0]
+    except ValueError as error:
+        raise httpx.InvalidURL(str(error)) from None
+    if scheme not in {"http", "https"}:
+        raise httpx.UnsupportedProtocol(f"{redact_url(url)} is not an http or https URL")
 
 
 def _drain(response: httpx.Response) -> None:

@@ -114,9 +114,7 @@ def test_a_json_entry_gives_everything_that_it_says() -> None:
     assert file.metadata_hashes == Hashes.of({"sha256": "cd" * 32})
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"), [(True, ""), (False, None), ("why", "why"), ("", None), (None, None)]
-)
+@pytest.mark.parametrize(("value", "expected"), [(True, ""), (False, None), ("why", "why"), ("", None), (None, None)])
 def test_yanked_in_json_is_a_truth_value_or_a_reason(value: object, expected: str | None) -> None:
     (file,) = json_page({"filename": "demo-1.0.tar.gz", "url": "demo-1.0.tar.gz", "yanked": value}).files
     assert file.yanked == expected
