@@ -273,13 +273,13 @@ class Builder:
 
     def _wheel(self, bench: _Bench) -> BuiltWheel:
         order = bench.order
-        folder = self._scratch.folder("wheel")
-        try:
-            path = bench.frontend.wheel(order.kind, folder, order.config_settings or None)
-            name, version = check_wheel(
-                path, interpreter=order.interpreter, name=order.name, version=order.version, subject=order.subject
-            )
-        except BaseException:
-            remove_tree(folder, sink=self._sink)
-            raise
+        folder = bench.scratch / "wheel"
+        folder.mkdir()
+        made = bench.frontend.wheel(order.kind, folder, order.config_settings or None)
+        name, version = check_wheel(
+            made, interpreter=order.interpreter, name=order.name, version=order.version, subject=order.subject
+        )
+        # Only now does it leave the folder of the build, and alone.
+        path = self._scratch.folder("wheel") / made.name
+        made.rename(path)
         return BuiltWheel(path=path, name=name, version=version, provenance=bench.provenance())
