@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.capabilities import needs_rights, needs_symlinks, unix_only
+from helpers.environments import install, this_interpreter
+
+from safe_install.errors import TargetError
+from safe_install.install.environment import Environment, Place, recognise
+
+
+def code_of(root: Path) -> str:
+    with pytest.raises(TargetError) as caught:
+        recognise(root)
+    assert str(root) in caught.value.message
+    return caught.value.code
+
+
+def test_nothing_and_an_empty_folder_are_told_apart(tmp_path: Path) -> None:
+    assert recognise(tmp_path / "no").place is Place.ABSENT
+    assert recognise(tmp_path).place is Place.EMPTY
+
+
+def test_traces_of_a_mount_and_of_our_lock_do_not_fill_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / ".safe-install.lock").touch()
+    assert recognise(tmp_path).place is Place.EMPTY
+
+
+def test_a_virtual_environment_is_recognised_with_its_python(tmp_path: Path) -> None:
+    install(tmp_path / "env", [], scratch=tmp_path)
+    state = recognise(tmp_path / "env")
+    assert state.place is Place.VIRTUAL
+    assert state.exists
+    assert state.python is not None
+    assert Path(state.python).is_relative_to(tmp_path / "env")
+    assert state.configuration["include-system-site-packages"] == "false"
+
+
+def test_a_file_is_no_place_for_an_environment(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert code_of(tmp_path / "file") == "environment-is-a-file"
+    assert code_of(tmp_path / "file" / "below") == "environment-is-a-file"
+
+
+@needs_symlinks
+def test_a_dangling_link_is_no_place_either(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert code_of(tmp_path / "link") == "environment-is-a-file"
+
+
+def test_a_folder_with_other_things_is_left_alone_and_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(TargetError) as caught:
+        recognise(tmp_path)
+    assert caught.value.code == "environment-not-ours"
+    assert "thesis.txt" in caught.value.context[0]
+
+
+@unix_only
+def test_an_environment_whose_python_is_gone_is_broken(tmp_path: Path) -> None:
+    install(tmp_path / "env", [], scratch=tmp_path)
+    for name in ("python", "python3"):
+        (tmp_path / "env" / "bin" / name).unlink()
+        (tmp_path / "env" / "bin" / name).symlink_to("/nonexistent/python")
+    assert code_of(tmp_path / "env") == "environment-broken"
+
+
+@needs_rights
+def test_a_folder_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "env").mkdir(mode=0o000)
+    try:
+        assert code_of(tmp_path / "env") == "environment-unreadable"
+    finally:
+        (tmp_path / "env").chmod(0o700)
+
+
+def test_a_half_done_change_is_seen_before_anything_else(tmp_path: Path) -> None:
+    install(tmp_path / "env", [], scratch=tmp_path)
+    (tmp_path / "env" / ".safe-install").mkdir()
+    assert recognise(tmp_path / "env").place is Place.UNFINISHED
+
+
+@unix_only
+def test_a_python_installation_is_recognised(tmp_path: Path) -> None:
+    assert recognise(this_interpreter().prefix).place is Place.INSTALLATION
+
+
+def test_headers_go_where_pip_puts_them(tmp_path: Path) -> None:
+    environment = Environment.at(tmp_path / "env", this_interpreter())
+    major, minor, _ = this_interpreter().version
+    assert environment.parts["headers"] == f"include/site/python{major}.{minor}"
+    assert environment.parts["data"] == ""
+    assert environment.virtual
+
+
+def test_an_installation_is_used_as_its_python_says(tmp_path: Path) -> None:
+    interpreter = this_interpreter()
+    environment = Environment.at(interpreter.prefix, interpreter)
+    assert not environment.virtual
+    assert environment.python == interpreter.executable
+    for key in ("purelib", "platlib", "scripts"):
+        assert os.path.samefile(environment.path(environment.parts[key]), interpreter.paths[key])
+
+
+def test_an_externally_managed_installation_is_refused_in_its_own_words() -> None:
+    """PEP 668: show the text that the distributor wrote."""
+    managed = replace(this_interpreter(), externally_managed="Use apt.\nOr a venv.")
+    with pytest.raises(TargetError) as caught:
+        Environment.at(managed.prefix, managed)
+    assert caught.value.code == "externally-managed"
+    assert caught.value.context == ("Use apt.", "Or a venv.")
+
+
+def test_a_virtual_environment_of_a_managed_python_is_allowed(tmp_path: Path) -> None:
+    managed = replace(this_interpreter(), externally_managed="Use apt.")
+    assert Environment.at(tmp_path / "env", managed).virtual
+
+
+def test_an_installation_that_scatters_its_files_is_unsupported(tmp_path: Path) -> None:
+    interpreter = this_interpreter()
+    scattered = replace(interpreter, paths=dict(interpreter.paths) | {"scripts": str(tmp_path)})
+    with pytest.raises(TargetError) as caught:
+        Environment.at(interpreter.prefix, scattered)
+    assert caught.value.code == "environment-unsupported"
+
+
+def test_windows_has_other_names(tmp_path: Path) -> None:
+    interpreter = this_interpreter()
+    windows = replace(
+        interpreter,
+        markers=dict(interpreter.markers) | {"sys_platform": "win32"},
+        relative_paths={
+            "purelib": "Lib/site-packages",
+            "platlib": "Lib/site-packages",
+            "scripts": "Scripts",
+            "data": ".",
+            "headers": "include/site/python3.11",
+        },
+    )
+    environment = Environment.at(tmp_path / "env", windows)
+    assert environment.python == str(tmp_path / "env" / "Scripts" / "python.exe")
+    assert environment.libraries == ("Lib/site-packages",)
