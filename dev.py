@@ -83,7 +83,7 @@ def lint(arguments: list[str]) -> int:
 
 def bench(arguments: list[str]) -> int:
     """Run the benchmark."""
-    return call(program("python"), ROOT / "bench" / "run.py", *arguments, check=False)
+    return call(program("python"), "-m", "bench", *arguments, check=False)
 
 
 def run(arguments: list[str]) -> int:
