@@ -20,6 +20,7 @@ import hashlib
 import html
 import io
 import json
+import os
 import re
 import socket
 import struct
@@ -448,7 +449,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        )
         self.close_connection = True
         self.rfile.close()
         self.connection.close()

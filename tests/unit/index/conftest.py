@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from helpers.missing_parts import missing
 
 from safe_install.index.auth import Credentials
 from safe_install.index.client import IndexClient, IndexSettings
@@ -71,3 +72,45 @@ def make_http(events: list[Event]) -> Iterator[MakeHttp]:
     yield make
     for client in clients:
         client.close()
+
+
+class KeyringContents:
+    """A keyring in memory, installed as the real library's backend."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[tuple[str, str | None], tuple[str, str]] = {}
+        self.asked: list[tuple[str, str | None]] = []
+
+
+@pytest.fixture
+def keyring_backend() -> Iterator[KeyringContents]:
+    try:
+        import keyring
+    except ImportError:
+        missing("the library keyring", "install the extra keyring")
+    from keyring.backend import KeyringBackend
+    from keyring.credentials import SimpleCredential
+
+    contents = KeyringContents()
+
+    class Memory(KeyringBackend):
+        priority = 1
+
+        def get_credential(self, service: str, username: str | None) -> SimpleCredential | None:
+            contents.asked.append((service, username))
+            found = contents.secrets.get((service, username))
+            return SimpleCredential(*found) if found else None
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return None
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+        def delete_password(self, service: str, username: str) -> None:
+            raise NotImplementedError
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())  # type: ignore[no-untyped-call]  # the base class's constructor has no types
+    yield contents
+    keyring.set_keyring(before)

@@ -6,60 +6,18 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.missing_parts import missing
 
 from safe_install.index.auth import Credentials, Login, origin_of, split_login, variable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from unit.index.conftest import KeyringContents
 
     from safe_install.events import Event
 
 HOST = "packages.example"
 URL = f"https://{HOST}/simple/"
-
-
-class Backend:
-    """A keyring in memory, installed as the real library's backend."""
-
-    def __init__(self) -> None:
-        self.secrets: dict[tuple[str, str | None], tuple[str, str]] = {}
-        self.asked: list[tuple[str, str | None]] = []
-
-
-@pytest.fixture
-def keyring_backend() -> Iterator[Backend]:
-    try:
-        import keyring
-    except ImportError:
-        missing("the library keyring", "install the extra keyring")
-    from keyring.backend import KeyringBackend
-    from keyring.credentials import SimpleCredential
-
-    contents = Backend()
-
-    class Memory(KeyringBackend):
-        priority = 1
-
-        def get_credential(self, service: str, username: str | None) -> SimpleCredential | None:
-            contents.asked.append((service, username))
-            found = contents.secrets.get((service, username))
-            return SimpleCredential(*found) if found else None
-
-        def get_password(self, service: str, username: str) -> str | None:
-            return None
-
-        def set_password(self, service: str, username: str, password: str) -> None:
-            raise NotImplementedError
-
-        def delete_password(self, service: str, username: str) -> None:
-            raise NotImplementedError
-
-    before = keyring.get_keyring()
-    keyring.set_keyring(Memory())  # type: ignore[no-untyped-call]  # the base class's constructor has no types
-    yield contents
-    keyring.set_keyring(before)
 
 
 def credentials(
@@ -149,7 +107,7 @@ def test_a_user_name_alone_is_sent_with_an_empty_password() -> None:
     assert credentials(f"https://token@{HOST}/simple/").known(URL) == Login("token", "")
 
 
-def test_the_keyring_is_asked_after_a_refusal_and_once(keyring_backend: Backend) -> None:
+def test_the_keyring_is_asked_after_a_refusal_and_once(keyring_backend: KeyringContents) -> None:
     keyring_backend.secrets[URL, None] = ("k", "keyring")
     found = credentials(URL, keyring=True)
     assert found.known(URL + "demo/") is None
@@ -160,7 +118,7 @@ def test_the_keyring_is_asked_after_a_refusal_and_once(keyring_backend: Backend)
     assert keyring_backend.asked == [(URL, None)]
 
 
-def test_the_keyring_is_asked_at_once_when_the_user_name_is_known(keyring_backend: Backend) -> None:
+def test_the_keyring_is_asked_at_once_when_the_user_name_is_known(keyring_backend: KeyringContents) -> None:
     keyring_backend.secrets[HOST, "u"] = ("u", "keyring")
     found = credentials(f"https://u@{HOST}/simple/", keyring=True)
     assert found.known(URL) == Login("u", "keyring")
@@ -168,14 +126,14 @@ def test_the_keyring_is_asked_at_once_when_the_user_name_is_known(keyring_backen
     assert keyring_backend.asked == [(URL, "u"), (HOST, "u")]
 
 
-def test_the_keyring_is_not_asked_when_it_is_switched_off(keyring_backend: Backend) -> None:
+def test_the_keyring_is_not_asked_when_it_is_switched_off(keyring_backend: KeyringContents) -> None:
     keyring_backend.secrets[URL, None] = ("k", "keyring")
     assert credentials(URL, keyring=False).after_refusal(URL) is None
     assert not keyring_backend.asked
 
 
 def test_a_broken_keyring_is_told_and_fails_nothing(
-    keyring_backend: Backend, events: list[Event], monkeypatch: pytest.MonkeyPatch
+    keyring_backend: KeyringContents, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(service: str, username: str | None) -> None:
         raise RuntimeError("the secret s3cret is locked")

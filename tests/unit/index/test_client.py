@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -332,6 +333,41 @@ def test_metadata_that_needs_the_network_is_an_error_offline(local_index: LocalI
     with pytest.raises(NetworkError) as caught:
         client.metadata_bytes(file)
     assert caught.value.code == "offline"
+
+
+def test_a_local_metadata_file_is_read_and_checked(tmp_path: Path, make_client: MakeClient) -> None:
+    wheel = write_wheel(tmp_path, "demo", "1.0")
+    beside = wheel.with_name(f"{wheel.name}.metadata")
+    beside.write_bytes(b"Name: beside\n")
+    digest = hashlib.sha256(b"Name: beside\n").hexdigest()
+    promised = RemoteFile(
+        url=wheel.as_uri(), filename=wheel.name, metadata=True, metadata_hashes=Hashes.of({"sha256": digest})
+    )
+    assert make_client().metadata_bytes(promised) == b"Name: beside\n"
+    beside.write_bytes(b"Name: changed\n")
+    with pytest.raises(IntegrityError):
+        make_client().metadata_bytes(promised)
+    beside.unlink()
+    assert b"Name: demo" in (make_client().metadata_bytes(promised) or b"")
+
+
+def test_damaged_metadata_in_the_store_is_read_anew(
+    local_index: LocalIndex, make_client: MakeClient, store: Store
+) -> None:
+    offer(local_index, "1.0")
+    client = make_client(local_index.url, store=store)
+    (file,) = client.files(DEMO)
+    first = client.metadata_bytes(file)
+    digest = file.metadata_hashes.sha256
+    assert digest is not None
+    kept = store.file(digest)
+    assert kept is not None
+    before = kept.stat()
+    kept.chmod(0o644)
+    kept.write_bytes(b"Name: damaged\n")
+    os.utime(kept, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert make_client(local_index.url, store=store).metadata_bytes(file) == first
+    assert local_index.count("*.metadata") == 2
 
 
 def test_a_local_wheel_that_vanished_has_a_name(tmp_path: Path, make_client: MakeClient) -> None:

@@ -18,7 +18,7 @@ from safe_install.index.http import PageAnswer
 
 if TYPE_CHECKING:
     from helpers.index import LocalIndex
-    from unit.index.conftest import MakeHttp
+    from unit.index.conftest import KeyringContents, MakeHttp
 
     from safe_install.index.http import HttpClient
     from safe_install.index.transfer import Downloaded
@@ -90,6 +90,16 @@ def test_a_bad_answer_for_a_page_has_a_name_and_is_never_unknown(
     assert "the page of demo" in error.message
     assert f"from {local_index.url}demo/" in error.context
     assert hint in (error.hint or "")
+
+
+def test_a_truncated_page_has_a_name_and_is_tried_again(local_index: LocalIndex, make_http: MakeHttp) -> None:
+    local_index.add("demo-1.0.tar.gz", DATA)
+    local_index.fail(cut_after=20)
+    with pytest.raises(NetworkError) as caught:
+        page(make_http(), local_index)
+    assert caught.value.code == "truncated-body"
+    local_index.fail(cut_after=20)
+    assert b"demo-1.0.tar.gz" in page(make_http(retry_budget=60.0), local_index).body
 
 
 def test_a_missing_file_has_a_name(local_index: LocalIndex, make_http: MakeHttp) -> None:
@@ -259,9 +269,9 @@ def test_a_slow_download_that_moves_is_not_given_up(
     local_index: LocalIndex, make_http: MakeHttp, events: list[Event]
 ) -> None:
     """It takes far longer than the time-out, but never so long between two pieces."""
-    local_index.add("demo-1.0.tar.gz", DATA[:20_000])
-    local_index.fail(piece=1000, pause=0.1)
-    assert download(make_http(timeout=1.0), local_index, "demo-1.0.tar.gz")[1] == DATA[:20_000]
+    local_index.add("demo-1.0.tar.gz", DATA[:16_000])
+    local_index.fail(piece=1000, pause=0.25)
+    assert download(make_http(timeout=3.0), local_index, "demo-1.0.tar.gz")[1] == DATA[:16_000]
     assert not events
 
 
@@ -327,6 +337,31 @@ def test_credentials_are_sent_to_their_host_and_not_along_a_redirect(
     assert first.headers["Authorization"] == "Basic " + base64.b64encode(b"user:secret").decode()
     assert second.headers["Host"].startswith("localhost")
     assert "Authorization" not in second.headers
+
+
+def test_a_401_is_answered_with_what_the_keyring_knows_and_only_once(
+    local_index: LocalIndex, make_http: MakeHttp, keyring_backend: KeyringContents
+) -> None:
+    local_index.add("demo-1.0.tar.gz", DATA)
+    local_index.credentials = ("user", "secret")
+    keyring_backend.secrets[local_index.url, None] = ("user", "secret")
+    http = make_http(local_index.url, keyring=True)
+    assert page(http, local_index).outcome == "found"
+    assert page(http, local_index).outcome == "found"
+    assert ["Authorization" in request.headers for request in local_index.requests] == [False, True, True]
+    assert len(keyring_backend.asked) == 1
+
+
+def test_wrong_credentials_of_the_keyring_are_tried_once(
+    local_index: LocalIndex, make_http: MakeHttp, keyring_backend: KeyringContents
+) -> None:
+    local_index.credentials = ("user", "secret")
+    keyring_backend.secrets[local_index.url, None] = ("user", "wr0ng")
+    with pytest.raises(NetworkError) as caught:
+        page(make_http(local_index.url, keyring=True, retry_budget=60.0), local_index)
+    assert caught.value.code == "index-unauthorized"
+    assert "wr0ng" not in str(caught.value)
+    assert local_index.count() == 2
 
 
 def test_nothing_secret_is_in_errors_and_events(

@@ -8,14 +8,17 @@ import pytest
 
 from safe_install.errors import NetworkError
 from safe_install.index.auth import Credentials
+from safe_install.index.http import HttpClient
 from safe_install.index.pages import Pages
+from safe_install.index.settings import IndexSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from helpers.index import LocalIndex
-    from unit.index.conftest import MakeHttp
+    from unit.index.conftest import KeyringContents
 
     from safe_install.events import Event
-    from safe_install.index.http import HttpClient
     from safe_install.index.pages import Page
     from safe_install.store.store import Store
 
@@ -23,19 +26,19 @@ if TYPE_CHECKING:
 class Reader:
     """One call after the other on the same store, at times that the test sets."""
 
-    def __init__(self, index: LocalIndex, make_http: MakeHttp, store: Store, events: list[Event]) -> None:
+    def __init__(self, index: LocalIndex, store: Store, events: list[Event]) -> None:
         self.index = index
-        self.make_http = make_http
+        self.clients: list[HttpClient] = []
         self.store = store
         self.events = events
         self.now = 1_000_000.0
 
-    def get(
-        self, project: str = "demo", *, root: str | None = None, offline: bool = False, http: HttpClient | None = None
-    ) -> Page | None:
+    def get(self, project: str = "demo", *, root: str | None = None, offline: bool = False) -> Page | None:
         root = root or self.index.url
-        credentials = Credentials([root], variables={}, keyring=False, sink=self.events.append)
-        client = http or self.make_http(root)
+        credentials = Credentials([root], variables={}, keyring=True, sink=self.events.append)
+        settings = IndexSettings(index_urls=(root,), timeout=20.0, retry_budget=0.0)
+        client = HttpClient(settings, credentials, self.events.append)
+        self.clients.append(client)
         pages = Pages(
             lambda: client, self.store, credentials, self.events.append, offline=offline, now=lambda: self.now
         )
@@ -47,9 +50,14 @@ class Reader:
 
 
 @pytest.fixture
-def reader(local_index: LocalIndex, make_http: MakeHttp, store: Store, events: list[Event]) -> Reader:
+def reader(
+    local_index: LocalIndex, store: Store, events: list[Event], keyring_backend: KeyringContents
+) -> Iterator[Reader]:
     local_index.add("demo-1.0.tar.gz", b"x")
-    return Reader(local_index, make_http, store, events)
+    made = Reader(local_index, store, events)
+    yield made
+    for client in made.clients:
+        client.close()
 
 
 def test_a_fresh_page_is_used_without_a_request(reader: Reader) -> None:
@@ -158,6 +166,17 @@ def test_pages_read_with_other_credentials_are_not_shown(reader: Reader) -> None
             reader.get(root=root, offline=True)
         assert "secret" not in str(caught.value)
         assert "other" not in str(caught.value)
+
+
+def test_a_page_read_with_the_keyring_is_found_offline(reader: Reader, keyring_backend: KeyringContents) -> None:
+    reader.index.credentials = ("user", "secret")
+    keyring_backend.secrets[reader.index.url, None] = ("user", "secret")
+    body = reader.names()
+    assert body
+    assert reader.names(offline=True) == body
+    keyring_backend.secrets.clear()
+    with pytest.raises(NetworkError):
+        reader.names(offline=True)
 
 
 def test_an_error_leaves_the_kept_page_as_it_was(reader: Reader) -> None:

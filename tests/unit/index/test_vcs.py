@@ -6,7 +6,7 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.missing_parts import program
@@ -188,6 +188,24 @@ def test_a_url_that_looks_like_an_option_is_none(repository: Repository, tmp_pat
     with pytest.raises(NetworkError):
         checkout(source, tmp_path / "out", env=repository.env)
     assert not (tmp_path / "hacked").exists()
+
+
+def test_an_interrupt_leaves_nothing_behind(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.commit("one")
+    run = subprocess.run
+
+    def interrupted(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
+        if "checkout" in command:
+            assert (tmp_path / "out" / ".git").is_dir()
+            raise KeyboardInterrupt
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkout(repository.source, tmp_path / "out", env=repository.env)
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_git_there_is_a_hint(repository: Repository, tmp_path: Path) -> None:
