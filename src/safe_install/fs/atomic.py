@@ -91,29 +91,37 @@ def publish_file(
 ) -> bool:
     """Move the file *staged* to *target*; return False when there is one already, which is left alone.
 
+    :raises OSError: as `add_name`.
+    """
+    if not add_name(staged, target, budget=budget, sink=sink):
+        return False
+    _discard(system_path(staged))
+    return True
+
+
+def add_name(source: PathLike, target: PathLike, *, budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> bool:
+    """Make the file *source* appear at *target* as well; return False when there is one already, which is left alone.
+
     By a second link, since a rename would replace silently. Where links are missing, by an exclusive create: for a
     moment the file is there without its full content and with a wrong time, so readers check one or the other.
 
-    :raises OSError: *staged* is intact, and nothing of it is at *target*.
+    :raises OSError: nothing of it is at *target*.
     """
-    source, place = system_path(staged), system_path(target)
+    origin, place = system_path(source), system_path(target)
 
     def attempt() -> bool:
         try:
-            os.link(source, place, follow_symlinks=False)
+            os.link(origin, place, follow_symlinks=False)
         except FileExistsError:
             # As above: our own link, repeated.
-            return _is_ours(place, _identity(source))
+            return _is_ours(place, _identity(origin))
         except OSError as error:
             if not cannot_link(error):
                 raise
-            return _create_exclusively(source, place)
+            return _create_exclusively(origin, place)
         return True
 
-    if not retry(attempt, what=f"publish {target}", budget=budget, sink=sink):
-        return False
-    _discard(source)
-    return True
+    return retry(attempt, what=f"publish {target}", budget=budget, sink=sink)
 
 
 def _create_exclusively(source: str, target: str) -> bool:

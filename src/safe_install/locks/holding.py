@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def hold(
     path: Path, *, timeout: float, what: str, sink: EventSink, job: str | None = None, poll: float = 0.1
 ) -> Iterator[None]:
-    """Hold the lock file *path* in the body. Its folder exists; the file is made when missing.
+    """Hold the lock file *path* in the body; it and its folder are made when missing.
 
     :param timeout: seconds to wait after the first try; 0 means that try alone.
     :param what: what the lock protects, for messages, such as ``the environment /ci/.venv``.

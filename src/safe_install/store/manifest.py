@@ -58,7 +58,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         document = json.loads(text)
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}, not {FORMAT}")
-        # `_make` checks the number of values, but not their types: a manifest that parses was written by us.
+        # `_make` counts the values and trusts their types: `WheelTree.damage` finds a path or size that cannot be.
         files = tuple(map(FileEntry._make, document["files"]))
         manifest = Manifest(FORMAT, Digest(document["digest"]), document["filename"], files)
         if not (_DIGEST.fullmatch(manifest.digest) and all(_DIGEST.fullmatch(file.sha256) for file in files)):

@@ -13,6 +13,7 @@ from ..errors import PolicyError, StoreError
 from ..fs._system import CREATE, is_sealed, revalidate, seal, strangers_who_write, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
+from .layout import BUCKETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +29,14 @@ _CHOOSE = "choose another folder with --cache-dir"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """What ``store.json`` says. :param modes: whether files there keep the modes that they are given."""
+    """What ``store.json`` says.
+
+    :param modes: whether files there keep the modes that they are given.
+    :param buckets: those whose folders were made, by any release.
+    """
 
     modes: bool = True
+    buckets: frozenset[str] = frozenset()
 
 
 def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
@@ -49,7 +55,9 @@ def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
         marker = _read_marker(layout)
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), root)
-        return _fill(layout, budget=budget, sink=sink) if marker is None else marker
+        if marker is None or not marker.buckets.issuperset(BUCKETS):
+            return _fill(layout, marker or Marker(), budget=budget, sink=sink)
+        return marker
     except (NotADirectoryError, FileExistsError) as error:
         raise StoreError(
             f"the store cannot be at {layout.root}: that, or a folder above it, is a file",
@@ -103,7 +111,8 @@ def _read_marker(layout: Layout) -> Marker | None:
     try:
         with open(system_path(layout.marker), "rb") as file:
             document = json.loads(file.read())
-        version, modes = int(document["format"]), bool(document["modes"])
+        version = int(document["format"])
+        marker = Marker(modes=bool(document["modes"]), buckets=frozenset(document["buckets"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         _refuse_foreign(layout)
         return None
@@ -113,7 +122,7 @@ def _read_marker(layout: Layout) -> Marker | None:
             code="store-newer-format",
             hint=f"update safe-install, or {_CHOOSE}",
         )
-    return Marker(modes=modes)
+    return marker
 
 
 def _refuse_foreign(layout: Layout) -> None:
@@ -127,7 +136,7 @@ def _refuse_foreign(layout: Layout) -> None:
         )
 
 
-def _fill(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
+def _fill(layout: Layout, found: Marker, *, budget: float, sink: EventSink) -> Marker:
     """Make every folder, and the marker last."""
     root = system_path(layout.root)
     for folder in layout.folders():
@@ -135,9 +144,9 @@ def _fill(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
             os.mkdir(f"{root}{os.sep}{folder}", 0o700)
         except FileExistsError:
             pass
-    marker = Marker(modes=_keeps_modes(system_path(layout.staging("modes"))))
-    text = json.dumps({"format": FORMAT, "sharing": "private", "modes": marker.modes}) + "\n"
-    write_atomically(layout.marker, text.encode(), flush=True, budget=budget, sink=sink)
+    marker = Marker(modes=_keeps_modes(system_path(layout.staging("modes"))), buckets=found.buckets.union(BUCKETS))
+    document = {"format": FORMAT, "sharing": "private", "modes": marker.modes, "buckets": sorted(marker.buckets)}
+    write_atomically(layout.marker, json.dumps(document).encode() + b"\n", flush=True, budget=budget, sink=sink)
     return marker
 
 

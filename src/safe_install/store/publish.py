@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ASIDE_LOCK_TIMEOUT = 10.0
+_ASIDE_LOCK_TIMEOUT = 10.0  # seconds
+# Moving a damaged entry aside may have used up the budget, and somebody else may have been quicker again.
+_TRIES_AFTER_THE_BUDGET = 3
 
 
 class Publisher:
@@ -61,7 +63,7 @@ class Publisher:
         :raises OSError: nothing of *staged* is visible, and it can be published again.
         :raises StoreError: ``entry-unreadable``: somebody else's entry stayed unreadable for the whole budget.
         """
-        deadline = time.monotonic() + self._budget
+        deadline, spare = time.monotonic() + self._budget, _TRIES_AFTER_THE_BUDGET
         put = self._put_folder if os.path.isdir(system_path(staged)) else self._put_file
         for pause in pauses():
             if put(staged, target):
@@ -69,8 +71,10 @@ class Publisher:
             if (winner := self._winner(target, load)) is not None:
                 return winner
             if time.monotonic() >= deadline:
-                raise _unreadable(target)
-            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+                if not spare:
+                    raise _unreadable(target)
+                spare -= 1
+            time.sleep(pause)
         raise AssertionError("the pauses never end")
 
     def _put_file(self, staged: Path, target: Path) -> bool:
@@ -82,18 +86,20 @@ class Publisher:
         except OSError as error:
             if not is_passing(error):
                 raise
-        return self._fill(staged, target)
+        self._fill(staged, target)
+        # Whoever completed it, it is judged like anybody's entry.
+        return False
 
-    def _fill(self, staged: Path, target: Path) -> bool:
+    def _fill(self, staged: Path, target: Path) -> None:
         """Publish a folder file by file, the manifest last, where a scanner denies the rename for too long.
 
         Every name is made exclusively, so that two who do this at once, or one whose folder was taken for a
-        half-made one and moved aside, notice it at the first file.
+        half-made one and moved aside, notice it at the first file. What is staged stays whole for another try.
         """
         try:
             os.mkdir(system_path(target), 0o700)
         except FileExistsError:
-            return False
+            return
         self._sink(SteppedDown(kind="published-in-place", message=f"{target} could not be renamed into its place"))
         for folder, files in _walk(system_path(staged)):
             place = os.path.join(system_path(target), folder)
@@ -101,9 +107,8 @@ class Publisher:
                 os.mkdir(place, 0o700)
             for name in files:
                 source = os.path.join(system_path(staged), folder, name)
-                if not atomic.publish_file(source, os.path.join(place, name), budget=self._budget, sink=self._sink):
-                    return False
-        return True
+                if not atomic.add_name(source, os.path.join(place, name), budget=self._budget, sink=self._sink):
+                    return
 
     def _winner(self, target: Path, load: Callable[[Path], T | None]) -> T | None:
         """Return the valid entry that is at *target*; None when there is none now, or when it must be tried again."""

@@ -1,0 +1,160 @@
+"""One holder at a time; who waits is told for whom; who dies holds nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from helpers.faults import failing
+
+from safe_install.errors import ExitCode, LockTimeoutError, StoreError
+from safe_install.events import Event, Waiting
+from safe_install.locks import hold, read_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOLDER = """
+import pathlib, sys
+from safe_install.locks import hold
+with hold(pathlib.Path(sys.argv[1]), timeout=60, what="a test", sink=lambda event: None, job="https://ci.test/7"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "some.lock"
+
+
+@pytest.fixture
+def holder(lock: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until its standard input is closed."""
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_free_lock_is_had_at_once_and_nobody_is_told(lock: Path) -> None:
+    events: list[Event] = []
+    with hold(lock, timeout=0, what="a test", sink=events.append):
+        pass
+    with hold(lock, timeout=0, what="a test", sink=events.append):
+        pass
+    assert events == []
+
+
+def test_the_note_tells_who_holds_it(lock: Path) -> None:
+    with hold(lock, timeout=0, what="a test", sink=lambda event: None, job="https://ci.test/7"):
+        note = json.loads(lock.with_name("some.lock.owner").read_text())
+        assert note["pid"] == os.getpid()
+        assert f"pid {os.getpid()} on {note['host']} since" in read_owner(lock)
+        assert read_owner(lock).endswith("job https://ci.test/7")
+
+
+def test_a_lock_that_is_held_is_waited_for_and_the_holder_named(lock: Path, holder: subprocess.Popen[str]) -> None:
+    events: list[Event] = []
+
+    def on_event(event: Event) -> None:
+        events.append(event)
+        assert holder.stdin is not None
+        holder.stdin.close()
+
+    with hold(lock, timeout=60, what="the environment", sink=on_event):
+        pass
+    (event,) = events
+    assert isinstance(event, Waiting)
+    assert event.lock == "the environment"
+    assert f"pid {holder.pid} on" in event.holder
+    assert "job https://ci.test/7" in event.holder
+
+
+def test_the_wait_ends_with_an_error_that_names_lock_holder_and_option(
+    lock: Path, holder: subprocess.Popen[str]
+) -> None:
+    with pytest.raises(LockTimeoutError) as caught, hold(lock, timeout=0.2, what="a test", sink=lambda event: None):
+        pytest.fail("two hold one lock")
+    error = caught.value
+    assert (error.code, error.exit_code) == ("lock-timeout", ExitCode.LOCK)
+    assert error.message == f"waited 0.2 s for the lock of a test at {lock}"
+    assert f"held by pid {holder.pid}" in error.context[0]
+    assert error.hint is not None
+    assert "--lock-timeout" in error.hint
+
+
+def test_a_killed_holder_holds_nothing(lock: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+    with hold(lock, timeout=30, what="a test", sink=lambda event: None):
+        pass
+
+
+def test_the_lock_file_stays(lock: Path) -> None:
+    """Removing it would let a waiter lock a file that nobody else can find any more."""
+    with hold(lock, timeout=0, what="a test", sink=lambda event: None):
+        held = os.stat(lock)
+    if os.name != "nt":
+        assert os.stat(lock).st_ino == held.st_ino
+
+
+def test_it_is_released_after_an_error(lock: Path) -> None:
+    with pytest.raises(ValueError, match="why"), hold(lock, timeout=0, what="a test", sink=lambda event: None):
+        raise ValueError("why")
+    with hold(lock, timeout=0, what="a test", sink=lambda event: None):
+        pass
+
+
+def test_two_threads_exclude_one_another(lock: Path) -> None:
+    count, rounds = [0], 25
+
+    def work() -> None:
+        for _ in range(rounds):
+            with hold(lock, timeout=60, what="a test", sink=lambda event: None, poll=0.001):
+                seen = count[0]
+                threading.Event().wait(0.0005)
+                count[0] = seen + 1
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert count == [3 * rounds]
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", "{}", '{"pid": 1}'])
+def test_a_useless_note_names_nobody(lock: Path, text: str) -> None:
+    lock.with_name("some.lock.owner").write_text(text)
+    assert read_owner(lock) == "an unknown process"
+
+
+def test_a_note_that_cannot_be_written_is_no_obstacle(lock: Path) -> None:
+    with (
+        failing("replace", ".owner", errno.ENOSPC) as fault,
+        hold(lock, timeout=0, what="a test", sink=lambda event: None),
+    ):
+        assert fault.happened
+
+
+def test_a_lock_file_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "some.lock"
+    with pytest.raises(StoreError) as caught, hold(place, timeout=0, what="a test", sink=lambda event: None):
+        pass
+    assert str(place) in caught.value.message
+
+
+def test_the_folder_of_the_lock_is_made(tmp_path: Path) -> None:
+    with hold(tmp_path / "new" / "some.lock", timeout=0, what="a test", sink=lambda event: None):
+        assert (tmp_path / "new" / "some.lock").exists()
