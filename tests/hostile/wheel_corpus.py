@@ -736,3 +736,8 @@ _each(
 @_hostile("wheel-metadata", "not in UTF-8", ENTRY_POINTS)
 def _entry_points_no_utf_8() -> bytes:
     return make_wheel(files={ENTRY_POINTS: b"[console_scripts]\nevil = \xe9:main\n"})[1]
+
+
+@_hostile("wheel-entry-point", "two meanings", folds_case=True)
+def _commands_that_differ_in_case() -> bytes:
+    return make_wheel(entry_points="[console_scripts]\nevil = demo:main\nEvil = demo:other\n")[1]

@@ -67,17 +67,19 @@ def unpack_wheel(
     """
     with open(archive, "rb") as stream:
         opened = Archive(stream, filename=filename, limits=limits or Limits())
-        wheel = _Wheel(opened, filename, Irregularities(filename, project=name, excused=irregular))
-        wheel.check_names(folds_case=folds_case, sink=sink)
+        irregularities = Irregularities(filename, project=name, excused=irregular)
+        wheel = _Wheel(opened, filename, irregularities, folds_case=folds_case)
+        wheel.check_names(sink)
         wheel.check_metadata(name, version)
         wheel.unpack(writer, sink)
 
 
 class _Wheel:
-    def __init__(self, archive: Archive, filename: str, irregularities: Irregularities) -> None:
+    def __init__(self, archive: Archive, filename: str, irregularities: Irregularities, *, folds_case: bool) -> None:
         self._archive = archive
         self._filename = filename
         self._irregularities = irregularities
+        self._folds_case = folds_case
         self._files = [member for member in archive.members if not member.is_folder]
         self._by_name = {member.name: member for member in self._files}
         self._dist_info = self._find_dist_info()
@@ -97,7 +99,7 @@ class _Wheel:
 
     # Names
 
-    def check_names(self, *, folds_case: bool, sink: EventSink) -> None:
+    def check_names(self, sink: EventSink) -> None:
         """Refuse names that lead elsewhere, meet one another, or would land on what an environment consists of."""
         for member in self._archive.members:
             # Folders are made for files only, so that what Windows drops from an empty one's name hurts nobody
@@ -106,16 +108,16 @@ class _Wheel:
             problem = problem_with_member(name)
             if problem:
                 raise self._refused(f"its name {problem}", "wheel-path", member.name)
-        self._check_collisions(folds_case, sink)
+        self._check_collisions(sink)
         for member in self._files:
             top, _, rest = member.name.partition("/")
             if top.endswith(".data"):
                 self._check_data(member.name, top, rest)
 
-    def _check_collisions(self, folds_case: bool, sink: EventSink) -> None:
+    def _check_collisions(self, sink: EventSink) -> None:
         told = []
         for one, other in find_collisions(member.name for member in self._files):
-            if folds_case or other.startswith(f"{one}/"):
+            if self._folds_case or other.startswith(f"{one}/"):
                 raise self._refused(f"it and {one!a} would be in one place", "wheel-collision", other)
             told.append(f"{one!a} and {other!a}")
         if told:
@@ -146,7 +148,7 @@ class _Wheel:
         self._check_identity(self._headers("METADATA"), name, version)
         entry_points = f"{self._dist_info}/entry_points.txt"
         if entry_points in self._by_name:
-            parse_entry_points(self._text(entry_points), filename=self._filename)
+            parse_entry_points(self._text(entry_points), filename=self._filename, folds_case=self._folds_case)
 
     def _check_filename(self, name: NormalizedName, version: Version | None) -> Version | None:
         """Compare the file name; return the version that the rest of the wheel must have."""

@@ -11,6 +11,7 @@ import base64
 import binascii
 import csv
 import hashlib
+import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..models import SECURE_ALGORITHMS
@@ -100,7 +101,7 @@ class RecordCheck:
     def _parsed(self, data: bytes) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         try:
-            lines = list(csv.reader(data.decode("utf-8").splitlines(keepends=True), strict=True))
+            lines = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
         except (UnicodeDecodeError, csv.Error) as error:
             self._note(f"it cannot be read as CSV in UTF-8 ({error})", self._path)
             return rows
