@@ -51,6 +51,7 @@ class Store:
         self._budget = retry_budget
         self._sink = sink
         self._publisher = Publisher(layout, budget=retry_budget, sink=sink)
+        self._told: set[Path] = set()
 
     @classmethod
     def open(cls, root: Path, *, retry_budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> Store:
@@ -125,7 +126,8 @@ class Store:
             problems = tree.damage() if manifest.digest == digest else ["it is another wheel's"]
             if not problems:
                 return tree
-        if tell:
+        if tell and folder not in self._told:
+            self._told.add(folder)
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             self._sink(SteppedDown(kind="damaged-entry", message=f"{folder} is not used: {problems[0]}{more}"))
         return None
