@@ -8,7 +8,6 @@ a slow download that moves goes on. Content is streamed; no file is ever whole i
 from __future__ import annotations
 
 import base64
-import socket
 import threading
 import time
 import urllib.parse
@@ -22,6 +21,7 @@ from .. import __version__
 from ..errors import NetworkError
 from ..redact import redact_url
 from .auth import origin_of, split_login
+from .connections import Connections
 from .failures import raise_status, transport_failure
 from .files import ACCEPT, is_page_type
 from .patience import PassingError, Patience
@@ -45,6 +45,8 @@ _MOST_PAGE_BYTES = 256 << 20
 _MOST_DRAINED_BYTES = 64 << 10
 # A try that brought at least this much gives the operation its whole retry budget again.
 _PROGRESS_BYTES = 256 << 10
+# Seconds. A host that does not answer to a connection for so long is not there, however slow its answers may be.
+_CONNECT_TIMEOUT = 15.0
 _IDENTITY = {"Accept-Encoding": "identity"}
 
 
@@ -83,7 +85,7 @@ class HttpClient:
         self._clock = clock
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._active: set[httpx.Response] = set()
+        self._connections = Connections()
         self._without_ranges: set[tuple[str, str, int | None]] = set()
         self._trusted = frozenset(host.lower() for host in settings.trusted_hosts)
         self._client = self._make_client(verify=True)
@@ -197,15 +199,7 @@ class HttpClient:
     def close(self) -> None:
         """End every request that other threads are waiting for, and all connections."""
         self._closed.set()
-        with self._lock:
-            active = tuple(self._active)
-        for response in active:
-            stream = response.extensions.get("network_stream")
-            connection = stream.get_extra_info("socket") if stream is not None else None
-            if isinstance(connection, socket.socket):
-                with suppress(OSError):  # it has gone by itself
-                    # The plain method on purpose: that of a TLS socket takes its state away from the reading thread.
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        self._connections.end()
         self._client.close()
         self._trusting_client.close()
 
@@ -220,7 +214,7 @@ class HttpClient:
                 # The library's own reading of proxy variables and, on Windows, of the registry.
                 trust_env=settings.proxy is None,
                 proxy=settings.proxy,
-                timeout=httpx.Timeout(settings.timeout, pool=None),
+                timeout=httpx.Timeout(settings.timeout, connect=min(settings.timeout, _CONNECT_TIMEOUT), pool=None),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
                 headers={"User-Agent": f"safe-install/{__version__}"},
             )
@@ -265,8 +259,6 @@ class HttpClient:
         response = None
         try:
             response = self._send(url, headers, index)
-            with self._lock:
-                self._active.add(response)
             yield response
             _drain(response)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -280,8 +272,6 @@ class HttpClient:
             raise
         finally:
             if response is not None:
-                with self._lock:
-                    self._active.discard(response)
                 response.close()
 
     def _send(self, url: str, headers: Mapping[str, str], index: str | None) -> httpx.Response:
@@ -305,7 +295,7 @@ class HttpClient:
             raise stopped_error()
         plain = split_login(url)[2]
         client = self._client_for(plain)
-        request = client.build_request("GET", plain, headers=headers)
+        request = client.build_request("GET", plain, headers=headers, extensions={"trace": self._connections.trace})
         if login is not None:
             token = base64.b64encode(f"{login.user}:{login.password}".encode()).decode("ascii")
             request.headers["Authorization"] = f"Basic {token}"

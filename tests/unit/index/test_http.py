@@ -8,6 +8,7 @@ import hashlib
 import io
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -476,6 +477,28 @@ def test_closing_ends_a_download_that_waits(local_index: LocalIndex, make_http: 
     assert stalled.wait(60)
     http.close()
     thread.join(60)
+    assert not thread.is_alive()
+    assert [error.code for error in errors] == ["stopped"]
+
+
+def test_closing_ends_a_wait_for_an_answer_that_has_not_begun(local_index: LocalIndex, make_http: MakeHttp) -> None:
+    local_index.add("demo-1.0.tar.gz", DATA)
+    local_index.fail(pause=60.0)
+    http = make_http(timeout=120.0, retry_budget=120.0)
+    errors = list[NetworkError]()
+
+    def work() -> None:
+        try:
+            page(http, local_index)
+        except NetworkError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not local_index.requests:
+        time.sleep(0.01)
+    http.close()
+    thread.join(30)
     assert not thread.is_alive()
     assert [error.code for error in errors] == ["stopped"]
 
