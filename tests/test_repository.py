@@ -1,0 +1,67 @@
+"""What the repository's pages say of the code is true."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from safe_install.engine.report import Recorder, report_document
+from safe_install.errors import ExitCode, InputError
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/**/*.md")) if ".venv" not in path.parts)
+PIN_FILES = sorted(path for folder in ("bench", "examples") for path in (ROOT / folder).glob("*/*.txt"))
+
+
+def read(*parts: str) -> str:
+    return ROOT.joinpath(*parts).read_text(encoding="utf-8")
+
+
+def first_cells(page: str) -> list[str]:
+    """The first cell of every line of every table, without headings and rules, split where it names several."""
+    found = []
+    for line in page.splitlines():
+        if line.startswith("| ") and not line.startswith("| ---"):
+            found += [word.strip("` ") for word in line.split("|")[1].split(",")]
+    return found
+
+
+def test_every_dependency_has_its_reason_in_contributing() -> None:
+    project = tomllib.loads(read("pyproject.toml"))
+    texts = list(project["project"]["dependencies"]) + list(project["build-system"]["requires"])
+    for group in (*project["project"]["optional-dependencies"].values(), *project["dependency-groups"].values()):
+        texts += [text for text in group if isinstance(text, str)]
+    names = {Requirement(text).name for text in texts}
+    section = read("CONTRIBUTING.md").partition("## Dependencies")[2]
+    assert set(first_cells(section)) - {"dependency", "optional", "tool"} == names
+
+
+def test_exit_codes_page_lists_every_code() -> None:
+    listed = [int(cell) for cell in first_cells(read("docs", "reference", "exit-codes.md")) if cell.isdigit()]
+    assert listed == sorted(ExitCode)
+
+
+def test_report_page_lists_every_field() -> None:
+    document = report_document("sync", Recorder(), None, InputError("wrong", code="example"))
+    counts = document["counts"]
+    assert isinstance(counts, dict)
+    cells = first_cells(read("docs", "reference", "report.md"))
+    assert {*document, *counts} <= set(cells)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert "://" in target or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("file", PIN_FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_pin_files_name_no_index_and_hash_every_pin(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    pins = re.findall(r"^[\w.-]+==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+$", text, re.MULTILINE)
+    assert len(pins) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)) >= 40
+    assert "://" not in text
