@@ -52,9 +52,7 @@ class Explainer:
         if broken and len(broken) == len(visible):
             return broken[0]
         names = list(dict.fromkeys(ask.key.name for ask, _ in visible if ask.key not in {BROKEN, PYTHON}))
-        if len(names) == 1 and (
-            specific := self._single(names[0], [pair for pair in visible if pair[0].key.name in names])
-        ):
+        if len(names) == 1 and (specific := self._single(names[0], visible)):
             return specific
         if not names:
             return self._nothing_runs(visible)
@@ -62,25 +60,21 @@ class Explainer:
             f"the requirements contradict one another about {', '.join(names)}",
             code="resolution-impossible",
             context=_cut([*self._lines(visible), *self._constraint_lines(names)]),
-            hint=self._hint(names),
+            hint=self._hint(visible),
         )
 
     def _single(self, name: NormalizedName, pairs: list[tuple[Ask, Candidate | None]]) -> RequirementsError | None:
-        """The error when one ask alone, or no ask at all, is what cannot be met."""
-        if any(ask.direct is not None for ask, _ in pairs) or any(
-            item.direct is not None for item in self._finder.known(name).constraints
-        ):
+        """The error when one ask alone cannot be met, or all together only by files that cannot be used."""
+        asks = [ask for ask, _ in pairs if ask.key.name == name]
+        if self._finder.known(name).sources or any(ask.direct is not None for ask in asks):
             return None
         catalogue = self._finder.catalogue(name)
-        joined = self._finder.specifier(name, [ask for ask, _ in pairs])
+        joined = self._finder.specifier(name, asks)
+        hopeless = [ask.specifier for ask in asks if not catalogue.matching(ask.specifier)]
+        if not hopeless and (not catalogue.matching(joined) or any(catalogue.candidates(joined))):
+            return None
         lines = [*self._lines(pairs), *self._constraint_lines([name])]
-        for specifier in (*(ask.specifier for ask, _ in pairs), joined):
-            matching = catalogue.matching(specifier)
-            usable = any(catalogue.candidates(specifier))
-            # That each ask alone can be met, and only all together cannot, is a contradiction.
-            if (not matching and (specifier is not joined or len(pairs) == 1)) or (matching and not usable):
-                return nothing_matches(catalogue, specifier, self._finder.interpreter, asked_by=_cut(lines))
-        return None
+        return nothing_matches(catalogue, (hopeless or [joined])[0], self._finder.interpreter, asked_by=_cut(lines))
 
     def _nothing_runs(self, pairs: list[tuple[Ask, Candidate | None]]) -> RequirementsError:
         """Every candidate needs another Python (as only its metadata told), or is broken."""
@@ -128,16 +122,15 @@ class Explainer:
     def _constraint_lines(self, names: Iterable[NormalizedName]) -> list[str]:
         return [f"constraint {item}" for name in names for item in self._finder.known(name).constraints]
 
-    def _hint(self, names: Iterable[NormalizedName]) -> str:
-        for name in names:
+    def _hint(self, pairs: Iterable[tuple[Ask, Candidate | None]]) -> str:
+        for name in dict.fromkeys(parent.key.name for _, parent in pairs if parent is not None):
             known = self._finder.known(name)
-            if known.prereleases or any(item.direct for item in known.asks):
+            if known.prereleases or known.sources:
                 continue
-            catalogue = self._finder.catalogue(name)
             asks = [ask for ask, _ in self._asked_by[name]]
-            matching = catalogue.matching(self._finder.specifier(name, asks))
-            if matching and all(version.is_prerelease for version in matching):
-                return f"only pre-releases of {name} would do, such as {matching[0]}: --pre allows them"
+            matching = self._finder.catalogue(name).matching(self._finder.specifier(name, asks))
+            if matching and matching[0].is_prerelease and not all(version.is_prerelease for version in matching):
+                return f"pre-releases were not tried, such as {name} {matching[0]}: --pre allows them"
         return "loosen one of these requirements, or decide the version yourself with --override"
 
 

@@ -56,6 +56,12 @@ class Known:
     prereleases: bool = False
 
     @property
+    def sources(self) -> list[DirectSource]:
+        """Where the request wants it from, whoever asks for it and in whatever order."""
+        said = [*(self.asks if self.overrides is None else ()), *self.constraints]
+        return [item.direct for item in said if item.direct is not None]
+
+    @property
     def specifier(self) -> SpecifierSet:
         """The request's own restrictions, joined."""
         found = SpecifierSet()
@@ -139,8 +145,7 @@ class Finder:
         if any(ask.problem is not None for ask in asks):
             return
         exactly = {ask.exactly for ask in asks if ask.exactly is not None}
-        sources = [ask.direct for ask in asks if ask.direct is not None]
-        sources += [item.direct for item in self.known(name).constraints if item.direct is not None]
+        sources = [ask.direct for ask in asks if ask.direct is not None] + self.known(name).sources
         if len(exactly) > 1 or len({identity(source) for source in sources}) > 1:
             return
         if exactly or sources:

@@ -65,7 +65,9 @@ def read_project(path: Path, *, extras: Collection[str] = ()) -> list[WantedRequ
     return _wanted(requirements, path, path.name)
 
 
-def _of_extras(extras: list[NormalizedName], optional: Mapping[NormalizedName, list[str]], own_name: str, path: Path) -> list[Requirement]:
+def _of_extras(
+    extras: list[NormalizedName], optional: Mapping[NormalizedName, list[str]], own_name: str, path: Path
+) -> list[Requirement]:
     """The requirements of *extras*. An extra that asks for another one of the same project is followed."""
     found = []
     seen: set[str] = set()
