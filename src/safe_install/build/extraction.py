@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..events import Noticed, SteppedDown
-from ..fs.paths import find_collisions, problem_with_member
+from ..fs.paths import find_collisions, is_reserved, problem_with_member
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Extraction:
 
     :param folder: exists and is empty.
     :param packed: bytes of the archive file.
-    :param irregular: accept names that only Windows cannot hold.
+    :param irregular: accept names that are reserved on Windows, where that is not Windows.
     :raises MemberProblem: from every method; what was written so far stays, for the caller to remove.
     """
 
@@ -80,6 +80,7 @@ class Extraction:
         self._kinds: dict[str, Literal["folder", "file", "link"]] = {}
         self._links: dict[str, str] = {}
         self._excused: list[str] = []
+        self._told: list[str] = []
         self.allowed = limits.allowed(packed)
 
     def add_folder(self, name: str) -> None:
@@ -90,6 +91,9 @@ class Extraction:
     def add_file(self, name: str, read: Callable[[int], bytes], *, executable: bool, mtime: float | None) -> None:
         """Write a file from *read*. :param mtime: seconds since the epoch, ignored when no file can have it."""
         if (path := self._admit(name)) is None:
+            return
+        if self._kinds.get(path) == "file":
+            self._expect_same(path, name, read)
             return
         self._claim(path, "file", name)
         self._write(path, name, read)
@@ -144,13 +148,16 @@ class Extraction:
         return top
 
     def tell(self, filename: str, sink: EventSink) -> None:
-        """Report what was excused, and names that would meet where case is ignored."""
+        """Report what was excused, and what is harmless here and now only."""
         for text in self._excused:
             sink(SteppedDown(kind="irregular-archive", message=f"{filename}: {text}"))
+        for text in self._told:
+            sink(Noticed(message=f"{filename}: {text}", detail=True))
         collisions = find_collisions(path for path, kind in self._kinds.items() if kind != "folder")
         if collisions:
             one, other = collisions[0]
-            sink(Noticed(message=f"{filename}: {one!r} and {other!r} are one file where case is ignored"))
+            text = f"{one!r} and {other!r} are one file where case is ignored"
+            sink(Noticed(message=f"{filename}: {text}", detail=True))
 
     def _admit(self, name: str) -> str | None:
         """Return the clean path of a member; None when it is litter or the root itself."""
@@ -178,10 +185,15 @@ class Extraction:
         if problem is None:
             return path
         about = problem if name == member else f"refers to {name!r}, which {problem}"
-        excusable = problem_with_member(path, portable=False) is None
-        if not (excusable and self._irregular):
-            raise MemberProblem(about, member=member, excusable=excusable)
-        self._excused.append(f"member {member!r} {about}")
+        if os.name == "nt" or problem_with_member(path, portable=False) is not None:
+            raise MemberProblem(about, member=member)
+        # From here on only Windows would mind. uWSGI, which is published as source alone, holds a file `logging.`.
+        if not is_reserved(path):
+            self._told.append(f"member {member!r} {about}")
+        elif self._irregular:
+            self._excused.append(f"member {member!r} {about}")
+        else:
+            raise MemberProblem(about, member=member, excusable=True)
         return path
 
     def _claim(self, path: str, kind: Literal["folder", "file", "link"], member: str) -> bool:
@@ -222,6 +234,16 @@ class Extraction:
                 self._written += len(chunk)
                 self.check_size(self._written)
                 file.write(chunk)
+
+    def _expect_same(self, path: str, member: str, read: Callable[[int], bytes]) -> None:
+        """Let a file pass that comes a second time with the same content, as in pyarrow's own archives."""
+        with open(self._place(path), "rb") as file:
+            while chunk := read(CHUNK):
+                if chunk != file.read(len(chunk)):
+                    break
+            if chunk or file.read(1):
+                raise MemberProblem("is there twice, with different content", member=member)
+        self._told.append(f"member {member!r} is there twice")
 
     def check_size(self, size: int) -> None:
         """Refuse the archive when *size* unpacked bytes are too many."""

@@ -8,6 +8,7 @@ content, not by the name. What becomes of a member:
 - A tar's symbolic links are made when they end inside the top-level folder, after all files, so that nothing is
   written through one; a zip's are refused, since no other installer makes links of them.
 - A hard link to an earlier member becomes a copy of it.
+- A file that comes twice with the same content is one; with different content, the archive is refused.
 - Devices, FIFOs and members of unknown type are refused.
 
 The one top-level folder that the sdist specification asks for is found, but its name is trusted for nothing.
@@ -46,7 +47,8 @@ def unpack_sdist(
 
     :param folder: made when missing, otherwise empty. On any error, Ctrl-C included, it is removed.
     :param filename: what the archive is called in messages; where it lies may be a digest.
-    :param irregular: accept names that only Windows cannot hold, and tell it (``--allow-irregular``).
+    :param irregular: accept names that are reserved on Windows, but for Windows itself, and tell it as a step down
+        (``--allow-irregular``). Other names that only Windows cannot hold are told everywhere else.
     :raises IntegrityError: ``sdist-hostile``: a member breaks a rule; ``sdist-too-large``: it breaks a limit;
         ``sdist-invalid``: truncated, damaged, of no known kind, or without exactly one top-level folder.
     :raises StoreError: the disk is full or *folder* cannot be written.

@@ -71,6 +71,11 @@ def problem_with_member(name: str, *, portable: bool = True) -> str | None:
     return None
 
 
+def is_reserved(name: str) -> bool:
+    """Whether a part of *name* is a device on Windows, which other systems keep as a file like any other."""
+    return any(_RESERVED.fullmatch(part.partition(".")[0].rstrip(" ")) for part in name.split("/"))
+
+
 def folded(name: str) -> str:
     """Return the key under which a system that ignores case and Unicode form keeps *name*.
 

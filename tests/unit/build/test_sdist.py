@@ -59,6 +59,21 @@ def zipped(members: Mapping[str, bytes], *, mode: int = 0o100644) -> bytes:
     return buffer.getvalue()
 
 
+def twice(kind: str, names: tuple[str, str], other: bytes) -> bytes:
+    """An archive with two members; the first holds ``x``, the second *other*."""
+    contents = list(zip(names, (b"x", other), strict=True))
+    buffer = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, content in contents:
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for name, content in contents:
+                tar.addfile(member(name, size=len(content)), io.BytesIO(content))
+    return buffer.getvalue()
+
+
 class Bench:
     """Unpacks bytes, and looks at what stays behind."""
 
@@ -165,7 +180,6 @@ def test_what_archivers_leave_beside_the_folder_is_not_unpacked(bench: Bench, li
         ("C:evil", "names a drive"),
         ("demo\\..\\evil", "backslash"),
         ("demo/nul.txt", "reserved on Windows"),
-        ("demo/a.", "which Windows drops"),
         ("demo/a\nb", "control character"),
         ("demo/" + "x" * 300, "more than 255 bytes"),
     ],
@@ -249,19 +263,22 @@ def test_a_link_in_a_zip_is_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 @pytest.mark.parametrize("pair", [("demo/a", "demo/a"), ("demo/a", "demo/./a"), ("demo/a", "demo/a/b")])
+@pytest.mark.parametrize("other", [b"y", b"", b"xy"])
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-def test_duplicate_members_are_refused(bench: Bench, kind: str, pair: tuple[str, str]) -> None:
-    if kind == "tar":
-        content = bare_tar(*(member(name) for name in pair))
-    else:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name in pair:
-                archive.writestr(name, b"x")
-        content = buffer.getvalue()
-    error = bench.refusal(content)
+def test_two_members_of_one_name_are_refused(bench: Bench, kind: str, pair: tuple[str, str], other: bytes) -> None:
+    error = bench.refusal(twice(kind, pair, other))
     assert "there twice" in error.message
     assert error.code == "sdist-hostile"
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_a_file_that_comes_twice_with_the_same_content_is_told(bench: Bench, kind: str) -> None:
+    top = bench.unpack(twice(kind, ("demo/a", "demo/a"), b"x"))
+    assert (top / "a").read_bytes() == b"x"
+    assert [event.message for event in bench.events if isinstance(event, Noticed)] == [
+        f"{FILENAME}: member 'demo/a' is there twice"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -387,11 +404,22 @@ def test_a_negative_size_is_refused(bench: Bench) -> None:
     assert bench.refusal(bytes(raw) + bytes(1024)).code == "sdist-invalid"
 
 
-def test_names_only_windows_cannot_hold_are_excused_on_request_and_told(bench: Bench) -> None:
+@pytest.mark.parametrize("name", ["demo/logging.", "demo/a:b", "demo/what?", "demo/space "])
+def test_names_that_only_windows_cannot_hold_are_refused_there_and_told_elsewhere(bench: Bench, name: str) -> None:
+    content = bare_tar(member(name))
+    if os.name == "nt":
+        assert bench.refusal(content).code == "sdist-hostile"
+        return
+    assert bench.unpack(content).joinpath(name.partition("/")[2]).exists()
+    assert [repr(name) in event.message for event in bench.events if isinstance(event, Noticed)] == [True]
+
+
+def test_names_reserved_on_windows_are_excused_on_request_and_told(bench: Bench) -> None:
     content = bare_tar(member("demo/aux.c"))
-    assert "--allow-irregular" in (bench.refusal(content).hint or "")
+    error = bench.refusal(content)
     if os.name == "nt":
         return
+    assert "--allow-irregular" in (error.hint or "")
     assert (bench.unpack(content, irregular=True) / "aux.c").exists()
     assert [event.kind for event in bench.events if isinstance(event, SteppedDown)] == ["irregular-archive"]
 
