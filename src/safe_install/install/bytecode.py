@@ -74,20 +74,20 @@ def compile_sources(
         return set()
     run = _Run(executable, sources, timeout, _Progress(sink, key))
     count = min(workers or _cores(), -(-len(sources) // _BATCH))
-    threads = [threading.Thread(target=run.work, name=f"compile-{number}") for number in range(count)]
+    ends = [threading.Event() for _ in range(count)]
+    threads = [threading.Thread(target=run.work, args=(end,), name=f"compile-{n}") for n, end in enumerate(ends)]
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                # A join without time-out cannot be interrupted by Ctrl-C on Windows.
-                thread.join(_LOOK_EVERY)
+        for end in ends:
+            while not end.wait(_LOOK_EVERY):
                 run.kill_slow()
     finally:
+        # Not joined: before Python 3.13 a `join` that Ctrl-C interrupts takes its thread for ended (bpo-45274).
         run.stop()
-        for thread in threads:
+        for thread, end in zip(threads, ends, strict=True):
             if thread.ident is not None:
-                thread.join()
+                end.wait()
     run.progress.flush()
     if run.failure is not None:
         raise run.failure
@@ -144,8 +144,17 @@ class _Run:
         self._stopped = threading.Event()
         self._running: set[_Worker] = set()
 
-    def work(self) -> None:
-        """Compile batches until none is left. A worker that dies over a file is replaced, and the file passed over."""
+    def work(self, ended: threading.Event) -> None:
+        """Compile batches until none is left. A worker that dies over a file is replaced, and the file passed over.
+
+        :param ended: set at the very end, however that comes.
+        """
+        try:
+            self._work()
+        finally:
+            ended.set()
+
+    def _work(self) -> None:
         batch: list[int] = []
         futile = 0
         while not self._stopped.is_set():
