@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.wheels import make_wheel
 from packaging.utils import parse_wheel_filename
 
+from helpers.wheels import make_wheel
 from safe_install.events import ignore
 from safe_install.install.apply import Applied, ApplyOptions, apply
 from safe_install.install.environment import Environment
@@ -82,12 +82,14 @@ def install(
 
     :param options: of `ApplyOptions`; no bytecode and copies, unless they say otherwise.
     """
-    chosen = replace(ApplyOptions(app_data=scratch / "app-data", link_mode=LinkMode.COPY, compile_bytecode=False), **options)
+    chosen = replace(
+        ApplyOptions(app_data=scratch / "app-data", link_mode=LinkMode.COPY, compile_bytecode=False), **options
+    )
     with hold_environment(root, timeout=10, sink=sink) as state:
         environment = Environment.at(root, interpreter or this_interpreter())
         present = read_installed(environment) if state.exists else {}
         going = {*remove, *(wheel.name for wheel in wheels)}
-        removed = [item for name in sorted(going & present.keys()) for item in present[name]]
+        removed = [item for name, items in present.items() if name in going for item in items]
         return apply(state, environment, wheels, removed, options=chosen, sink=sink)
 
 

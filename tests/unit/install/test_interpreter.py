@@ -140,7 +140,7 @@ def test_a_description_survives_json() -> None:
 
 @pytest.mark.parametrize("change", [{"version": [3]}, {"libc": None}, {"tag_texts": 7}])
 def test_a_description_of_another_shape_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="interpreter|unpack"):
+    with pytest.raises(ValueError, match=r"interpreter|unpack"):
         interpreter_from_document(interpreter_to_document(this_interpreter()) | change)
 
 
