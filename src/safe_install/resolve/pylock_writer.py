@@ -213,7 +213,8 @@ def _vcs(source: VcsSource, base: Path) -> PackageVcs:
 
 def _render(document: Mapping[str, Any]) -> str:
     """Write TOML with one line for each file, as the specification recommends; tomli-w would take seven."""
-    lines = [f"{key} = {_value(value)}" for key, value in document.items() if key != "packages"]
+    # An array of tables cannot say that it is empty.
+    lines = [f"{key} = {_value(value)}" for key, value in document.items() if key != "packages" or not value]
     for package in document["packages"]:
         lines += ["", "[[packages]]", *(f"{key} = {_value(value)}" for key, value in package.items())]
     return "\n".join(lines) + "\n"
