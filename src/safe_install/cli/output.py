@@ -39,6 +39,7 @@ _BAR_TITLES = {
     "link": "Installing",
     "compile": "Compiling",
 }
+_MOST_LABEL = 40
 _ORIGINS: tuple[tuple[Origin, str], ...] = (
     ("fetched", "fetched"),
     ("built", "built"),
@@ -172,7 +173,7 @@ class _Bars:
                 self._open[event.phase, event.key] = event
                 task = self._task(event.phase)
                 total = self._bars.tasks[task].total or 0
-                self._bars.update(task, total=total + (event.total or 0) or None, detail=event.label)
+                self._bars.update(task, total=total + (event.total or 0) or None, detail=_short(event.label))
             case PhaseAdvanced() if event.phase in self._tasks:
                 self._bars.advance(self._tasks[event.phase], event.amount)
             case PhaseEnded() if event.phase in self._tasks:
@@ -214,6 +215,11 @@ class _Bars:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _short(label: str) -> str:
+    """The beginning of a label, so that a wheel's long name leaves the bar its place."""
+    return label if len(label) <= _MOST_LABEL else label[: _MOST_LABEL - 1] + "…"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
