@@ -4,6 +4,7 @@ interpreter ABI and platform tags, OS release and libc version, architecture, an
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -100,7 +101,11 @@ def test_the_key_is_the_same_in_another_process_with_another_hash_seed() -> None
     )
     keys = {
         subprocess.run(
-            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
         for seed in ("1", "2")
     }

@@ -35,20 +35,19 @@ with Scratch(temporary) as scratch:
 def test_nothing_is_left_after_an_interrupt(tmp_path: Path) -> None:
     note = tmp_path / "note"
     temporary = tmp_path / "temporary"
-    tests = Path(__file__).parents[2]
-    driver = subprocess.Popen(
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with subprocess.Popen(
         [sys.executable, "-c", DRIVER, str(project("hangs", tmp_path)), str(temporary), str(note)],
-        env={**os.environ, "PYTHONPATH": str(tests)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        wait_until(note.exists)
-        driver.send_signal(signal.SIGINT)
-        _, complaint = driver.communicate(timeout=60)
-    finally:
-        driver.kill()
-        driver.wait()
+    ) as driver:
+        try:
+            wait_until(note.exists)
+            driver.send_signal(signal.SIGINT)
+            _, complaint = driver.communicate(timeout=60)
+        finally:
+            driver.kill()
     assert complaint.rstrip().endswith("KeyboardInterrupt")
     assert list(temporary.iterdir()) == []
     wait_until_gone(int(number) for number in note.read_text().split())
