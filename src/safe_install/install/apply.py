@@ -38,7 +38,7 @@ from .survey import survey
 from .transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from ..events import EventSink
@@ -182,7 +182,7 @@ class _Application:
             transaction.begin(
                 aside=[*removal.files, *removal.edited, *found.aside],
                 new=[*removal.edited, *_new_paths(merged, self.environment, found.unchanged)],
-                folders=found.folders,
+                folders=[*found.folders, *_bytecode_folders(merged, found.unchanged)],
             )
             transaction.prune(removal.files, keep=_kept_folders(self.environment))
             for path, content in removal.edited.items():
@@ -199,7 +199,7 @@ class _Application:
         )
         self._step("create")
 
-    def _fill(self, folder: str, merged: Merged, unchanged: frozenset[str] | set[str] = frozenset()) -> None:
+    def _fill(self, folder: str, merged: Merged, unchanged: Collection[str] = ()) -> None:
         filling = Filling(folder, self.environment, merged, self.linker, unchanged=unchanged, sink=self.sink)
         filling.place_files()
         self._step("link")
@@ -250,13 +250,20 @@ def _folds_case(root: str) -> bool:
         return False
 
 
-def _new_paths(merged: Merged, environment: Environment, unchanged: set[str]) -> list[str]:
+def _new_paths(merged: Merged, environment: Environment, unchanged: Collection[str]) -> list[str]:
     """Every file that filling may make, relative to the root."""
     found = [f"{folder}/{name}" if folder else name for folder, sizes in merged.sizes.items() for name in sizes]
     for placement in merged.placements:
         found.append(placement.record_path)
         found += [bytecode_path(path, environment.interpreter) for path in placement.sources if path not in unchanged]
     return [path for path in found if path not in unchanged]
+
+
+def _bytecode_folders(merged: Merged, unchanged: Collection[str]) -> list[str]:
+    """Folders that compiling may make, relative to the root; some of them may be there."""
+    sources = (path for placement in merged.placements for path in placement.sources if path not in unchanged)
+    folders = {path.rpartition("/")[0] for path in sources}
+    return sorted(f"{folder}/__pycache__" if folder else "__pycache__" for folder in folders)
 
 
 def _kept_folders(environment: Environment) -> set[str]:

@@ -75,11 +75,8 @@ class Filling:
 
         :raises StoreError: as `Linker.link_files`.
         """
-        try:
-            for folder in self._merged.folders:
-                _make_folder(self._path(folder))
-        except OSError as error:
-            raise explain(error, doing="make a folder", path=error.filename, option="--venv") from error
+        for folder in self._merged.folders:
+            _make_folder(self._path(folder))
         for placement in self._merged.placements:
             self._place_wheel(placement)
 
@@ -186,9 +183,9 @@ class Filling:
 def _make_folder(path: str) -> None:
     try:
         os.mkdir(system_path(path))
-    except FileExistsError:
-        if not os.path.isdir(system_path(path)):
-            raise
+    except OSError as error:
+        if not (isinstance(error, FileExistsError) and os.path.isdir(system_path(path))):
+            raise explain(error, doing="make a folder", path=path, option="--venv") from error
 
 
 def _scan(path: str) -> Iterator[os.DirEntry[str]]:

@@ -46,7 +46,12 @@ def staged(root: str, *, sink: EventSink) -> Iterator[str]:
     try:
         yield os.path.join(folder, os.path.basename(root))
     finally:
-        _discard(folder, sink)
+        try:
+            _discard(folder, sink)
+        except BaseException:
+            # Ctrl-C; a second one is not waited for.
+            _discard(folder, sink)
+            raise
 
 
 def publish(place: str, root: str, *, sink: EventSink) -> None:

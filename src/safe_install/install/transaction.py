@@ -61,7 +61,11 @@ class Transaction:
     def __enter__(self) -> Self:
         try:
             os.mkdir(system_path(self._folder), 0o700)
-            os.mkdir(system_path(os.path.join(self._folder, _ASIDE)), 0o700)
+            try:
+                os.mkdir(system_path(os.path.join(self._folder, _ASIDE)), 0o700)
+            except BaseException:
+                os.rmdir(system_path(self._folder))
+                raise
         except OSError as error:
             if is_denied(error):
                 raise read_only(self._root, error) from error
@@ -83,7 +87,7 @@ class Transaction:
 
         :param aside: existing files, links or folders.
         :param new: files that may be made; there may be more of them than will be, and they may be in *aside* too.
-        :param folders: that do not exist and may be made.
+        :param folders: that may be made; undoing removes those that are empty then.
         """
         self._write({"aside": list(aside), "new": list(new), "folders": list(folders)})
         for number, path in enumerate(aside):

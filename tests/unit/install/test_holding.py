@@ -26,12 +26,12 @@ def test_folders_above_are_made(tmp_path: Path) -> None:
 
 def test_who_waits_is_told_for_what_and_whom(tmp_path: Path) -> None:
     events: list[Event] = []
-    with hold_environment(tmp_path / "env", timeout=0, sink=ignore, job="job 7"):
-        with (
-            pytest.raises(LockTimeoutError) as caught,
-            hold_environment(tmp_path / "env", timeout=0, sink=events.append),
-        ):
-            pass
+    with (
+        hold_environment(tmp_path / "env", timeout=0, sink=ignore, job="job 7"),
+        pytest.raises(LockTimeoutError) as caught,
+        hold_environment(tmp_path / "env", timeout=0, sink=events.append),
+    ):
+        pass
     assert caught.value.code == "lock-timeout"
     (waiting,) = [event for event in events if isinstance(event, Waiting)]
     assert str(tmp_path / "env") in waiting.lock
