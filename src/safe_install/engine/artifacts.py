@@ -77,6 +77,16 @@ class Artifacts:
         """Return a source archive as a file of the store. Errors as `wheel`."""
         return self._once.get(("sdist", file.url, hashes), lambda: self._sdist(file, hashes=hashes, key=key))
 
+    def digest(self, file: RemoteFile, *, name: NormalizedName, version: Version | None, key: str) -> Digest:
+        """Return the SHA-256 of a file, which is fetched when nothing nearer tells it. Errors as `wheel`."""
+        known = self._known_digest(file, Hashes())
+        if known is not None:
+            return known
+        if file.is_wheel:
+            found = self.wheel(file, name=name, version=version, hashes=Hashes(), key=key)
+            return Digest(found.digests["sha256"])
+        return self.sdist(file, hashes=Hashes(), key=key).digest
+
     def unpack(
         self,
         archive: Path,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..models import Hashes
 from ..resolve.pylock_writer import write_pylock
 from .inputs import read_asked
+from .jobs import run_all
 from .report import DistributionResult, Outcome
 from .resolving import resolve_asked
 from .workshop import Workshop
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ..models import Pin, RemoteFile
     from .session import Session
 
 
@@ -32,8 +36,16 @@ def lock(
     """
     interpreter = session.interpreter(session.settings.python)
     asked = read_asked(session, requirements=requirements, files=files, editables=editables, groups=groups)
-    resolution = resolve_asked(session, Workshop(session, interpreter), interpreter, asked)
-    text = write_pylock(resolution, interpreter, base=base)
+    workshop = Workshop(session, interpreter)
+    resolution = resolve_asked(session, workshop, interpreter, asked)
+    pins = run_all(
+        lambda pin: _with_digests(pin, workshop),
+        resolution.pins,
+        workers=session.settings.concurrent_downloads,
+        cancellation=session.cancellation,
+        stop=session.stop,
+    )
+    text = write_pylock(replace(resolution, pins=tuple(pins)), interpreter, base=base)
     results = [
         DistributionResult(
             name=pin.name, version=str(pin.version or ""), key=str(pin), source="", origin="store", action="locked"
@@ -43,3 +55,18 @@ def lock(
     return text, Outcome(
         distributions=results, layout={"cache_dir": str(session.store.root), "python": interpreter.executable}
     )
+
+
+def _with_digests(pin: Pin, workshop: Workshop) -> Pin:
+    """Return *pin* with a digest for each of its files: PEP 751 demands them, and not every index tells them.
+
+    What lies on this machine is hashed where it is; anything else has to be fetched for it.
+    """
+
+    def proven(file: RemoteFile) -> RemoteFile:
+        if file.hashes.secure:
+            return file
+        digest = workshop.artifacts.digest(file, name=pin.name, version=pin.version, key=str(pin))
+        return replace(file, hashes=Hashes.of({"sha256": digest}))
+
+    return replace(pin, files=tuple(map(proven, pin.files)))

@@ -49,7 +49,9 @@ def _write(text: str, output: str | None) -> None:
         return
     from ...fs.atomic import write_atomically
 
+    path = Path.cwd() / output
     try:
-        write_atomically(Path.cwd() / output, text.encode())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise StoreError(f"cannot write the lock to {output}: {error.strerror}", code="lock-unwritable") from error
