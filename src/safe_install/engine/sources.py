@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,9 @@ class Sources:
         from ..index.vcs import checkout
 
         settings = self._session.settings
-        folder = self._session.scratch.folder("checkout") / "tree"
+        # Messages call a build after its folder.
+        name = source.url.rstrip("/").rpartition("/")[2].removesuffix(".git") or "tree"
+        folder = self._session.scratch.folder("checkout") / re.sub(r"[^\w.-]", "_", name)
         pinned = checkout(
             source,
             folder,
