@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,9 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
         settings = read_settings(options, environ, Path.cwd())
         _check(settings)
         screen = Screen(environ, quiet=settings.quiet, verbose=settings.verbose, progress=settings.progress)
+        if settings.scratch is not None:
+            # Libraries make temporary files too.
+            tempfile.tempdir = str(_made(settings.scratch))
         outcome = work(Call(settings, screen, recorder, environ))
     except KeyboardInterrupt:
         error = InterruptionError("interrupted; what was half done has been put back", code="interrupted")
@@ -81,6 +85,16 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
 def _check(settings: Settings) -> None:
     if settings.quiet and settings.verbose:
         raise InputError("--quiet and --verbose exclude each other", code="setting-invalid")
+
+
+def _made(scratch: Path) -> Path:
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make the scratch folder {scratch}: {error.strerror}", code="scratch-unusable"
+        ) from error
+    return scratch
 
 
 def _interrupt_on_terminate() -> None:

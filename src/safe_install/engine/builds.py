@@ -123,13 +123,12 @@ class Builds:
 
                 return read_wheel_metadata(tree)
             if (known := self._session.store.document(BUILT, _metadata_key(key))) is not None:
-                return str(known["metadata"]).encode()
-        if (
-            not source.editable
-            and source.subdirectory is None
-            and (static := static_metadata(source.tree())) is not None
-        ):
-            return static
+                return str(known["metadata"]).encode("latin-1")
+        # The PKG-INFO of a local tree may be of a time before its last change; that of an archive may not.
+        if source.digest is not None and source.subdirectory is None:
+            static = static_metadata(source.tree())
+            if static is not None:
+                return static
         return self._once.get(
             ("metadata", source.subject, source.digest), lambda: self._prepare(source, interpreter, key, name)
         )
@@ -140,7 +139,8 @@ class Builds:
         order = self._order(source, interpreter, {}, name=name, version=None)
         prepared = self._in_slot(name, lambda builder: builder.metadata(order))
         if key is not None:
-            document = {"metadata": prepared.data.decode("utf-8", "surrogateescape")}
+            # Latin-1 gives back the same bytes, whatever they are.
+            document = {"metadata": prepared.data.decode("latin-1")}
             self._session.store.publish_document(BUILT, _metadata_key(key), document)
             if prepared.wheel is not None:
                 self._publish(prepared.wheel, key)
