@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import hashlib
 import os
 import stat
@@ -94,6 +95,16 @@ class TestWheels:
                 store.publish_wheel(writer.folder, manifest)
         assert caught.value.code == "staging-damaged"
         assert store.wheel(DIGEST) is None
+
+    def test_what_was_staged_can_be_published_after_a_failed_try(self, store: Store) -> None:
+        with store.stage_wheel() as writer:
+            writer.add("demo.py", [b"x"], executable=False)
+            manifest = writer.finish(digest=DIGEST, filename="demo.whl")
+            with failing("rename", "staging", errno.EIO), pytest.raises(StoreError):
+                store.publish_wheel(writer.folder, manifest)
+            assert store.wheel(DIGEST) is None
+            store.publish_wheel(writer.folder, manifest)
+        assert store.wheel(DIGEST) is not None
 
     @pytest.mark.parametrize("content", [None, b"", b"{}"])
     def test_an_entry_without_a_valid_manifest_is_absent_and_made_again(
