@@ -223,6 +223,8 @@ def _html_entries(content: bytes, charset: str) -> Iterator[_Entry]:
             requires_python=html.unescape(anchor.get("data-requires-python") or "") or None,
             # PEP 592: the attribute's presence counts; it may have no value at all.
             yanked=(anchor["data-yanked"] or "") if "data-yanked" in anchor else None,
+            # In no specification, but given by indexes that turn JSON into HTML, and read by uv.
+            upload_time=_time(anchor.get("data-upload-time")),
             metadata=metadata,
             metadata_hashes=metadata_hashes,
             base=parser.base_url,

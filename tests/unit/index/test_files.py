@@ -52,6 +52,11 @@ def test_an_html_link_gives_everything_that_its_attributes_say() -> None:
     assert (file.size, file.upload_time, file.index) == (None, None, INDEX)
 
 
+def test_an_html_link_may_say_when_its_file_was_uploaded() -> None:
+    (file,) = html('<a href="demo-1.0.tar.gz" data-upload-time="2015-01-02T16:38:06.621099Z">demo</a>').files
+    assert file.upload_time == datetime(2015, 1, 2, 16, 38, 6, 621099, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("attribute", ["data-yanked", 'data-yanked=""'])
 def test_yanked_without_a_reason_is_yanked(attribute: str) -> None:
     """PEP 592: "may have no value, or may have an arbitrary string as a value"."""
