@@ -156,9 +156,9 @@ def nothing_matches(
             code="no-matching-version",
             context=(*asked_by, f"there are: {_closest(catalogue.versions, specifier)}"),
         )
+    which = f"no version of {name}{f' that matches {specifier}' if specifier else ''}"
     return RequirementsError(
-        f"no version of {name} that matches {specifier or 'any version'} can be used on Python "
-        f"{interpreter.version_text} ({interpreter.platform})",
+        f"{which} can be used on Python {interpreter.version_text} ({interpreter.platform})",
         code="no-compatible-file",
         context=(*asked_by, *_reasons(catalogue, matching)),
         hint=_way_out(catalogue, matching),
