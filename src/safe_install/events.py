@@ -5,11 +5,14 @@ A library call takes an `EventSink` and calls it from any thread. Sinks must be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Phase: TypeAlias = Literal["resolve", "fetch", "unpack", "build", "link", "compile", "remove"]
+Phase: TypeAlias = Literal["resolve", "fetch", "unpack", "prepare", "build", "link", "compile", "remove"]
+"""``prepare`` asks a build backend for metadata; ``build`` makes a wheel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +36,12 @@ class PhaseAdvanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseEnded:
-    """It is over, well or not. :param seconds: wall time."""
+    """It is over. :param seconds: wall time. :param succeeded: False after an error, or when it was stopped."""
 
     phase: Phase
     key: str
     seconds: float
+    succeeded: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +94,16 @@ EventSink: TypeAlias = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """A sink that drops everything."""
+
+
+@contextlib.contextmanager
+def telling(sink: EventSink, phase: Phase, *, key: str, label: str, total: int | None = None) -> Iterator[None]:
+    """Tell that the body begins, and how it ended. Parameters as `PhaseStarted`."""
+    began = time.monotonic()
+    succeeded = False
+    sink(PhaseStarted(phase=phase, key=key, label=label, total=total))
+    try:
+        yield
+        succeeded = True
+    finally:
+        sink(PhaseEnded(phase=phase, key=key, seconds=time.monotonic() - began, succeeded=succeeded))

@@ -7,14 +7,13 @@ in another one. What an editable install asks for runs on the user's own tree (P
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import BuildError
-from ..events import PhaseEnded, PhaseStarted, ignore
+from ..events import ignore, telling
 from ..fs.remove import remove_tree
 from ..metadata import parse_core_metadata
 from .backend import BuildSystem, read_build_system
@@ -86,6 +85,7 @@ class BuildOrder:
     :param subdirectory: where in the tree the project lies.
     :param disposable: the tree is in scratch and of no further use, so no copy is made.
     :param name: what the result must be called, where that is known; so *version*.
+    :param key: names its events.
     """
 
     source_tree: Path
@@ -96,6 +96,7 @@ class BuildOrder:
     disposable: bool = False
     name: NormalizedName | None = None
     version: Version | None = None
+    key: str = "build"
 
     @property
     def kind(self) -> BuildKind:
@@ -158,7 +159,7 @@ class Builder:
 
         On any error nothing is left in scratch, and the log is kept in ``log_folder``.
         """
-        with self._bench(order) as bench:
+        with telling(self._sink, "build", key=order.key, label=order.subject), self._bench(order) as bench:
             return self._wheel(bench)
 
     def metadata(self, order: BuildOrder) -> PreparedMetadata:
@@ -167,7 +168,7 @@ class Builder:
         A backend that cannot tell without building builds, and the wheel is handed out as well. Errors as
         `build_wheel`, and IntegrityError ``metadata-invalid``.
         """
-        with self._bench(order) as bench:
+        with telling(self._sink, "prepare", key=order.key, label=order.subject), self._bench(order) as bench:
             folder = bench.scratch / "metadata"
             folder.mkdir()
             data = bench.frontend.metadata(order.kind, folder, order.config_settings or None)
@@ -185,9 +186,7 @@ class Builder:
     @contextlib.contextmanager
     def _bench(self, order: BuildOrder) -> Iterator[_Bench]:
         """Set everything up for the hooks of *order*, up to what the backend asks for; take it down afterwards."""
-        key = f"build:{order.subject}:{secrets.token_hex(4)}"
         began, began_at = time.monotonic(), now_text()
-        self._sink(PhaseStarted(phase="build", key=key, label=order.subject))
         work = self._scratch.folder("build")
         try:
             tree = self._source(order, work)
@@ -211,7 +210,6 @@ class Builder:
             # What cannot go now goes with the whole scratch folder, and must not hide why a build failed.
             with contextlib.suppress(OSError):
                 remove_tree(work, sink=self._sink)
-            self._sink(PhaseEnded(phase="build", key=key, seconds=time.monotonic() - began))
 
     def _source(self, order: BuildOrder, work: Path) -> Path:
         """Return the folder in which the hooks run: in a copy, but for editable and disposable trees."""

@@ -35,6 +35,7 @@ _VERBS = {"fetch": "Fetched", "build": "Built"}
 _BAR_TITLES = {
     "resolve": "Resolving",
     "fetch": "Fetching",
+    "prepare": "Preparing",
     "build": "Building",
     "link": "Installing",
     "compile": "Compiling",
@@ -87,7 +88,7 @@ class Screen:
     def _ended(self, event: PhaseEnded) -> None:
         """One line for a distribution that was fetched or built; everything with ``--verbose``."""
         started = self._labels.pop((event.phase, event.key), None)
-        if started is None or self._bars or self._quiet:
+        if started is None or self._bars or self._quiet or not event.succeeded:
             return
         if event.phase in _VERBS:
             size = f" ({human_bytes(started.total)})" if started.total and event.phase == "fetch" else ""

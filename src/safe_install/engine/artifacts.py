@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ..errors import IntegrityError
-from ..events import PhaseEnded, PhaseStarted
+from ..events import telling
 from ..fs.hashing import hash_file
 from ..install.wheel import unpack_wheel
 from ..models import Digest, Hashes, RemoteFile
 from ..redact import redact_url
-from .clock import Stopwatch
 from .jobs import KeyedOnce
 
 if TYPE_CHECKING:
@@ -104,14 +103,11 @@ class Artifacts:
         from packaging.utils import canonicalize_name
 
         excused = {canonicalize_name(each) for each in self._session.settings.allow_irregular}
-        sink, watch = self._session.sink, Stopwatch()
-        sink(PhaseStarted(phase="unpack", key=key, label=filename))
-        try:
+        sink = self._session.sink
+        with telling(sink, "unpack", key=key, label=filename):
             unpack_wheel(
                 archive, writer, filename=filename, name=name, version=version, irregular=name in excused, sink=sink
             )
-        finally:
-            sink(PhaseEnded(phase="unpack", key=key, seconds=watch.seconds))
 
     def _wheel(
         self, file: RemoteFile, *, name: NormalizedName, version: Version | None, hashes: Hashes, key: str

@@ -85,14 +85,14 @@ class Builds:
         :raises NetworkError, IntegrityError: as `Artifacts.sdist`.
         """
         source = self._sources.sdist(file, hashes=hashes, key=key)
-        tree, origin = self._wheel(source, interpreter, pin.config_settings, name=pin.name, version=pin.version)
+        tree, origin = self._wheel(source, interpreter, pin, key=key)
         return Made(tree=tree, origin=origin)
 
     def from_source(self, pin: Pin, interpreter: Interpreter, *, key: str) -> Made:
         """Return the wheel of a pin's direct source. Errors as `from_file`."""
         assert pin.direct is not None
         opened = self._sources.direct(pin.direct, hashes=pin.hashes, key=key)
-        tree, origin = self._wheel(opened, interpreter, pin.config_settings, name=pin.name, version=pin.version)
+        tree, origin = self._wheel(opened, interpreter, pin, key=key)
         return Made(tree=tree, origin=origin, source=opened.pinned, digests=opened.digests)
 
     def known(self, pin: Pin, file: RemoteFile, interpreter: Interpreter) -> WheelTree | None:
@@ -129,14 +129,12 @@ class Builds:
             static = static_metadata(source.tree())
             if static is not None:
                 return static
-        return self._once.get(
-            ("metadata", source.subject, source.digest), lambda: self._prepare(source, interpreter, key, name)
-        )
+        return self._once.get(("metadata", *source.identity), lambda: self._prepare(source, interpreter, key, name))
 
     def _prepare(
         self, source: OpenSource, interpreter: Interpreter, key: Digest | None, name: NormalizedName | None
     ) -> bytes:
-        order = self._order(source, interpreter, {}, name=name, version=None)
+        order = self._order(source, interpreter, {}, name=name, version=None, key=f"metadata of {source.subject}")
         prepared = self._in_slot(name, lambda builder: builder.metadata(order))
         if key is not None:
             # Latin-1 gives back the same bytes, whatever they are.
@@ -148,25 +146,17 @@ class Builds:
 
     # Wheels
 
-    def _wheel(
-        self,
-        source: OpenSource,
-        interpreter: Interpreter,
-        config_settings: Mapping[str, str | list[str]],
-        *,
-        name: NormalizedName,
-        version: Version | None,
-    ) -> tuple[WheelTree, Origin]:
-        key = self._source_key(source, interpreter, config_settings)
-        if key is not None and (found := self._find(key)) is not None:
+    def _wheel(self, source: OpenSource, interpreter: Interpreter, pin: Pin, *, key: str) -> tuple[WheelTree, Origin]:
+        shared_key = self._source_key(source, interpreter, pin.config_settings)
+        if shared_key is not None and (found := self._find(shared_key)) is not None:
             return found, "store"
 
         def build() -> WheelTree:
-            order = self._order(source, interpreter, config_settings, name=name, version=version)
-            built = self._in_slot(name, lambda builder: builder.build_wheel(order))
-            return self._publish(built, key) if key is not None else self._keep_private(built)
+            order = self._order(source, interpreter, pin.config_settings, name=pin.name, version=pin.version, key=key)
+            built = self._in_slot(pin.name, lambda builder: builder.build_wheel(order))
+            return self._publish(built, shared_key) if shared_key is not None else self._keep_private(built)
 
-        return self._once.get(("wheel", key or (source.subject, source.editable)), build), "built"
+        return self._once.get(("wheel", *source.identity), build), "built"
 
     def _order(
         self,
@@ -176,6 +166,7 @@ class Builds:
         *,
         name: NormalizedName | None,
         version: Version | None,
+        key: str,
     ) -> BuildOrder:
         return BuildOrder(
             source_tree=source.tree(),
@@ -185,6 +176,7 @@ class Builds:
             subdirectory=source.subdirectory,
             name=name,
             version=version,
+            key=key,
         )
 
     def _publish(self, built: BuiltWheel, key: Digest) -> WheelTree:

@@ -40,6 +40,11 @@ class OpenSource:
     pinned: DirectSource | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What tells it from every other source of a session; one repository may hold several projects."""
+        return (self.digest or self.subject, self.subdirectory, self.editable)
+
 
 class Sources:
     """Opens sources for one session; each is unpacked or checked out once."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from ..errors import InputError, IntegrityError, NetworkError
-from ..events import Fetched, Noticed, PhaseAdvanced, PhaseEnded, PhaseStarted
+from ..events import Fetched, Noticed, PhaseAdvanced, telling
 from ..fs.failures import explain
 from ..fs.hashing import copy_and_hash
 from ..models import IndexStrategy
@@ -162,15 +161,10 @@ class IndexClient:
         path = local_path(file.url)
         if path is None and self._settings.offline:
             raise offline_error(file.filename, file.url)
-        with self._downloads:
-            started = time.monotonic()
-            self._sink(PhaseStarted(phase="fetch", key=key, label=file.filename, total=file.size))
-            try:
-                if path is not None:
-                    return self._copy(file, path, target, algorithms, key)
-                return self._fetch(file, target, algorithms, key)
-            finally:
-                self._sink(PhaseEnded(phase="fetch", key=key, seconds=time.monotonic() - started))
+        with self._downloads, telling(self._sink, "fetch", key=key, label=file.filename, total=file.size):
+            if path is not None:
+                return self._copy(file, path, target, algorithms, key)
+            return self._fetch(file, target, algorithms, key)
 
     def read_url(self, url: str) -> bytes:
         """Return a small file of the user's that lies on a server, such as a requirements file.
