@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -212,6 +213,14 @@ def test_git_repository_with_a_subdirectory(command: Command, repository: str) -
     assert '"subdirectory":"python/demo"' in text.replace(": ", ":")
 
 
+@pytest.mark.parametrize("options", [[], ["--no-build-isolation"]])
+def test_two_projects_of_one_repository(command: Command, repository: str, options: list[str]) -> None:
+    wanted = [f"{name} @ git+{repository}@v1#subdirectory=python/{name}" for name in ("demo", "other")]
+    command("install", *wanted, *options)
+    assert command.installed() == {"demo": "1.0", "other": "1.0"}
+    assert command.run_python("import demo, other; print(demo.__version__, other.__version__)") == "1.0 1.0"
+
+
 def test_commit_of_a_repository_is_built_once(command: Command, repository: str, builds: Builds) -> None:
     requirement = f"demo @ git+{repository}@v1#subdirectory=python/demo"
     command("install", requirement, *builds.option)
@@ -400,23 +409,22 @@ def project(command: Command) -> Path:
     return unpacked(command.folder, "project")
 
 
-def unpacked(folder: Path, name: str) -> Path:
-    """Unpack an sdist of ``demo`` as ``folder/name``."""
-    import tarfile
-
-    archive = write_sdist(folder.parent / "sdists", "demo")
+def unpacked(folder: Path, name: str, project: str = "demo") -> Path:
+    """Unpack an sdist of *project* as ``folder/name``."""
+    archive = write_sdist(folder.parent / "sdists", project)
     with tarfile.open(archive) as file:
         file.extractall(folder, filter="data")
-    return (folder / "demo-1.0").rename(folder / name)
+    return (folder / f"{project}-1.0").rename(folder / name)
 
 
 @pytest.fixture
 def repository(command: Command) -> str:
-    """The URL of a repository with ``demo`` in ``python/demo``, tagged ``v1``."""
+    """The URL of a repository with ``demo`` and ``other`` in folders below ``python``, tagged ``v1``."""
     git = program("git", "install git")
     root = command.home / "repository"
     (root / "python").mkdir(parents=True)
-    unpacked(root / "python", "demo")
+    for name in ("demo", "other"):
+        unpacked(root / "python", name, name)
     identity = ["-c", "user.name=t", "-c", "user.email=t@t.test", "-c", "init.defaultBranch=main"]
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"], ["tag", "v1"]):
         subprocess.run([git, *identity, *arguments], check=True, cwd=root, env=command.variables)
