@@ -8,6 +8,7 @@ if sys.platform == "win32":
     from ._windows import (
         CREATE,
         FolderPair,
+        birth_of,
         cannot_clone,
         cannot_link,
         empty_folder,
@@ -16,6 +17,7 @@ if sys.platform == "win32":
         is_passing,
         is_removal_passing,
         is_sealed,
+        machine_name,
         mount_type,
         reflinks,
         revalidate,
@@ -29,6 +31,7 @@ else:
     from ._unix import (
         CREATE,
         FolderPair,
+        birth_of,
         cannot_clone,
         cannot_link,
         empty_folder,
@@ -37,6 +40,7 @@ else:
         is_passing,
         is_removal_passing,
         is_sealed,
+        machine_name,
         mount_type,
         reflinks,
         revalidate,
@@ -50,6 +54,7 @@ else:
 __all__ = [
     "CREATE",
     "FolderPair",
+    "birth_of",
     "cannot_clone",
     "cannot_link",
     "empty_folder",
@@ -58,6 +63,7 @@ __all__ = [
     "is_passing",
     "is_removal_passing",
     "is_sealed",
+    "machine_name",
     "mount_type",
     "reflinks",
     "revalidate",

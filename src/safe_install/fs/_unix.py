@@ -110,6 +110,39 @@ def host_name() -> str:
     return os.uname().nodename
 
 
+def machine_name() -> str:
+    """What tells whether process numbers mean the same here and there: this boot of this kernel, this container.
+
+    Host names do not: containers with the host's network have its name, and machines are cloned with theirs.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return host_name()
+
+
+def birth_of(process: int) -> str | None:
+    """When a process of this machine began, as a text that no later one with its number has; None when it is gone.
+
+    An empty text where the system does not tell.
+    """
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass  # it is somebody else's
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            # proc(5): after the name in parentheses, which may hold any character, come the state as field 3 and the
+            # start in ticks since boot as field 22.
+            fields = file.read().rpartition(b")")[2].split()
+        return None if fields[0] in {b"Z", b"X"} else fields[19].decode()
+    except (OSError, IndexError):
+        return ""  # no such file system, or it hides the processes of others
+
+
 def whoami() -> tuple[int, str]:
     """The user id that this process acts as, and its name."""
     number = os.geteuid()

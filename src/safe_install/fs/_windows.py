@@ -25,6 +25,8 @@ _REMOVAL_PASSING = PASSING_ERRORS | {145}
 # Invalid function, not the same device, not supported, invalid parameter, too many links.
 _NOT_LINKABLE = frozenset({1, 17, 50, 87, 1142})
 _DRIVE_REMOTE = 4
+_QUERY_LIMITED_INFORMATION = 0x1000
+_INVALID_PARAMETER = 87  # what opening a process says when there is none with this number
 
 
 def system_path(path: str | os.PathLike[str]) -> str:
@@ -98,6 +100,34 @@ def host_name() -> str:
     import socket
 
     return socket.gethostname()
+
+
+def machine_name() -> str:
+    """What tells whether process numbers mean the same here and there: the name of the machine, or container."""
+    return host_name()
+
+
+def birth_of(process: int) -> str | None:
+    """When a process of this machine began, as a text that no later one with its number has; None when it is gone.
+
+    An empty text where the system does not tell.
+    """
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(_QUERY_LIMITED_INFORMATION, False, process)
+    if not handle:
+        return None if ctypes.get_last_error() == _INVALID_PARAMETER else ""
+    try:
+        times = (ctypes.c_uint64 * 4)()
+        places = [ctypes.byref(times, 8 * number) for number in range(4)]
+        if not kernel.GetProcessTimes(ctypes.c_void_p(handle), *places):
+            return ""
+        # A process that has ended keeps its number as long as somebody has it open; then it has a time of exit.
+        return None if times[1] else str(times[0])
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))
 
 
 def whoami() -> tuple[int, str]:

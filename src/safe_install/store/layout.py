@@ -12,6 +12,7 @@
       selections-1/<ab>/<name>.json  which file a pin with hashes means for an interpreter
       staging/                       what is being made; nothing in it is ever read by another process
       locks/                         lock files and the notes of their holders
+      leases/                        who uses which entries at the moment (`leases`)
       logs/                          what failed builds printed
       trash/                         what was moved out of the way, until it is removed
 
@@ -47,7 +48,7 @@ MANIFEST: Final = "manifest.json"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NAME_LENGTH = 32
-_WORK_FOLDERS = ("staging", "locks", "logs", "trash")
+_WORK_FOLDERS = ("staging", "locks", "leases", "logs", "trash")
 _PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -103,6 +104,11 @@ class Layout:
     def logs(self) -> Path:
         """The folder for logs of failed builds."""
         return self.root / "logs"
+
+    @property
+    def leases(self) -> Path:
+        """The folder for leases."""
+        return self.root / "leases"
 
     def lock(self, name: str) -> Path:
         """A lock file."""

@@ -1,0 +1,55 @@
+"""Which process did something, and whether it still runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..fs._system import birth_of, host_name, machine_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Larger numbers are no process anywhere, and some systems refuse to be asked.
+_MOST_PROCESSES = 1 << 31
+
+
+class Process(NamedTuple):
+    """A process of any host.
+
+    :param machine: within which its number means something (`machine_name`).
+    :param born: when it began (`birth_of`): numbers are used again.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    born: str
+
+    @classmethod
+    def this(cls) -> Process:
+        """The process that runs this."""
+        number = os.getpid()
+        return cls(host_name(), machine_name(), number, birth_of(number) or "")
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Process:
+        """Read what `to_json` wrote.
+
+        :raises ValueError, KeyError, TypeError: it is something else.
+        """
+        return cls(str(document["host"]), str(document["machine"]), int(document["pid"]), str(document["born"]))
+
+    def to_json(self) -> dict[str, object]:
+        """Its parts for a JSON document."""
+        return self._asdict()
+
+    def is_gone(self) -> bool:
+        """Whether it has ended for certain; False for one of another machine or container, of which we know nothing."""
+        if self.machine != machine_name() or not 0 < self.pid < _MOST_PROCESSES:
+            return False
+        born = birth_of(self.pid)
+        return born is None or bool(born and self.born and born != self.born)
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host}"
