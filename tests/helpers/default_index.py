@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What else the three tools read; anything of it would make one of them see what the others do not.
-_FOREIGN = ("PIP_", "UV_", "SAFE_INSTALL_")
+# What else the three tools read; anything of it would make one of them see what the others do not. PYTHON…: pip passes
+# PYTHONDONTWRITEBYTECODE on to builds, some of which put bytecode into their wheels, and ci-install does not.
+_FOREIGN = ("PIP_", "UV_", "SAFE_INSTALL_", "PYTHON")
 _KEPT = {"PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT", "PIP_INDEX_URL"}
 
 
 def with_only_the_default_index(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return *environ* without the settings of pip, uv and safe-install, except which index is the default.
+    """Return *environ* without the settings of pip, uv, safe-install and Python, except which index is the default.
 
     That index, its certificate and its proxy are taken from pip's variables and files and spelled for all three tools.
     """
