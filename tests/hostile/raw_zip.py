@@ -109,9 +109,12 @@ def extra(kind: int, content: bytes) -> bytes:
     return struct.pack("<HH", kind, len(content)) + content
 
 
-def zip64_end(*, size: int, start: int, count: int, position: int) -> bytes:
-    """Return the zip64 end record and its locator. :param position: where they will lie."""
-    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
+def zip64_end(*, size: int, start: int, count: int, position: int, length: int = 44) -> bytes:
+    """Return the zip64 end record and its locator.
+
+    :param position: where they will lie. :param length: what the record says of itself.
+    """
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", length, 45, 45, 0, 0, count, count, size, start)
     return record + struct.pack("<4sLQL", b"PK\x06\x07", 0, position, 1)
 
 

@@ -409,6 +409,14 @@ def _fewer_entries_than_counted() -> bytes:
     return zip_of(_entries(), end={"here": 9, "count": 9})
 
 
+@_hostile("wheel-zip", "central directory is damaged")
+def _last_entry_reaches_beyond_the_directory() -> bytes:
+    content = bytearray(good())
+    at = content.rindex(b"PK\x01\x02")
+    content[at + 32 : at + 34] = b"\xff\xff"  # the length of its comment
+    return bytes(content)
+
+
 @_hostile("wheel-zip", "one part of several")
 def _one_part_of_several() -> bytes:
     return zip_of(_entries(), end={"disk": 1})
@@ -439,6 +447,11 @@ def _zip64_end_record_differs() -> bytes:
 @_hostile("wheel-zip", "not where it belongs")
 def _zip64_end_record_elsewhere() -> bytes:
     return _with_zip64_end(position=0)
+
+
+@_hostile("wheel-zip", "unknown form")
+def _zip64_end_record_of_another_length() -> bytes:
+    return _with_zip64_end(length=60)
 
 
 # Content that is not what the headers say.

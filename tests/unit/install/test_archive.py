@@ -85,3 +85,12 @@ def test_bytes_behind_compressed_data_are_found_wherever_a_read_ends(size: int) 
     archive = opened(zip_of([padded]))
     with pytest.raises(IntegrityError, match="bytes follow"):
         archive.read(archive.members[0])
+
+
+def test_bytes_behind_compressed_data_are_found_when_these_end_with_a_read() -> None:
+    noise = random.Random(1).randbytes(1 << 18)
+    entries = (Entry(name=b"x", content=noise[:-lost]) for lost in range(200))
+    entry = next(entry for entry in entries if len(entry.packed()) == 1 << 18)
+    archive = opened(zip_of([replace(entry, raw=entry.packed() + b"y")]))
+    with pytest.raises(IntegrityError, match="bytes follow"):
+        archive.read(archive.members[0])
