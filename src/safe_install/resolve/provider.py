@@ -2,11 +2,14 @@
 
 Decided first is what leaves the least choice: direct sources, exact pins, then projects in the order in which they
 came into sight, breadth first, so that what the user names first keeps its newest version. After a conflict those
-who had a part in it come first, which ends most backtracking at once.
+who had a part in it come first, which ends most backtracking at once; who had a part in many changes his place for
+good (`Priorities`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resolvelib import AbstractProvider
@@ -25,11 +28,54 @@ if TYPE_CHECKING:
     from .graph import Release
 
 
+# How many versions of a project are rejected before it is decided earlier: the number that uv uses.
+_PATIENCE = 5
+
+
+@dataclass
+class Priorities:
+    """Whose turn comes early and whose late, as learnt from conflicts.
+
+    A project of which version after version is rejected, because others were decided before it, would end at some
+    ancient version. More often than not it is one of the others that should give way. So the project is decided
+    early and those late from then on; the idea and the number of versions are uv's.
+    """
+
+    early: set[NormalizedName] = field(default_factory=set)
+    late: set[NormalizedName] = field(default_factory=set)
+    _rejected: Counter[NormalizedName] = field(default_factory=Counter)
+    _culprits: Counter[tuple[NormalizedName, NormalizedName]] = field(default_factory=Counter)
+
+    def record(self, rejected: Candidate, information: Iterable[RequirementInformation[Ask, Candidate]]) -> bool:
+        """Take note that *rejected* met those who ask in *information*; return whether that changes an order."""
+        name = rejected.key.name
+        culprits = {item.parent.key.name for item in information if item.parent is not None} - {name}
+        if not culprits or name in self.early:
+            return False
+        self._rejected[name] += 1
+        self._culprits.update((name, culprit) for culprit in culprits)
+        if self._rejected[name] < _PATIENCE:
+            return False
+        blamed = {culprit for (of, culprit), count in self._culprits.items() if of == name and count >= _PATIENCE}
+        # Who was put early once stays there: two that push each other back and forth would never end.
+        blamed -= self.early
+        if not blamed:
+            return False
+        self.early.add(name)
+        self.late |= blamed
+        return True
+
+    def rank(self, name: NormalizedName) -> int:
+        """0 for early, 1 for most, 2 for late."""
+        return 0 if name in self.early else 2 if name in self.late else 1
+
+
 class Provider(AbstractProvider[Ask, Candidate, Key]):
     """Joins resolvelib and a `Finder`; answers are the same objects each time, so that identity is equality."""
 
-    def __init__(self, finder: Finder) -> None:
+    def __init__(self, finder: Finder, priorities: Priorities) -> None:
         self._finder = finder
+        self._priorities = priorities
         self._candidates: dict[tuple[Key, Release], Candidate] = {}
         self._dependencies: dict[Candidate, tuple[Ask, ...]] = {}
         self._satisfied: dict[tuple[Ask, Candidate], bool] = {}
@@ -62,12 +108,13 @@ class Provider(AbstractProvider[Ask, Candidate, Key]):
         candidates: Mapping[Key, Iterator[Candidate]],  # noqa: ARG002 - the same
         information: Mapping[Key, Iterator[RequirementInformation[Ask, Candidate]]],
         backtrack_causes: Sequence[RequirementInformation[Ask, Candidate]],  # noqa: ARG002 - the same
-    ) -> tuple[bool, bool, int, bool, str]:
+    ) -> tuple[bool, bool, int, int, bool, str]:
         """The order of decisions: see the module. A node with an extra comes before its project, which it decides."""
         asks = [item.requirement for item in information[identifier]]
         direct = any(ask.direct is not None or ask.exactly is not None for ask in asks)
         pinned = any(is_exact(ask.specifier) for ask in asks)
-        return (not direct, not pinned, self._seen(identifier.name), not identifier.extra, identifier.extra)
+        name, extra = identifier
+        return (not direct, not pinned, self._priorities.rank(name), self._seen(name), not extra, extra)
 
     def find_matches(
         self,

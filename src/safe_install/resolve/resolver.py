@@ -17,13 +17,14 @@ from .finder import Finder
 from .graph import Ask, Candidate, Key
 from .lookahead import Lookahead
 from .markers import Consulted, deciding_variables, named_python_variables
-from .provider import Provider
+from .provider import Priorities, Provider
 from .request import Resolution, ResolveRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.utils import NormalizedName
+    from resolvelib.resolvers.criterion import Criterion
 
     from ..events import EventSink
     from ..models import Interpreter, RemoteFile
@@ -58,31 +59,54 @@ def resolve(
 
 
 def _resolve(finder: Finder, sink: EventSink) -> Resolution:
-    reporter = _Reporter(sink)
-    explainer = Explainer(finder, reporter.asked_by)
+    priorities = Priorities()
     roots = finder.roots()
+    mapping = None
+    while mapping is None:
+        mapping = _attempt(finder, roots, priorities, sink)
+    return _Answer(finder, roots, mapping).resolution(sink)
+
+
+def _attempt(
+    finder: Finder, roots: list[Ask], priorities: Priorities, sink: EventSink
+) -> Mapping[Key, Candidate] | None:
+    """Decide everything; None when the order of decisions has changed on the way, and it is best begun anew.
+
+    That happens once for a project at most, and costs little: everything that was read is remembered.
+    """
+    reporter = _Reporter(priorities, sink)
     try:
-        result = Resolver(Provider(finder), reporter).resolve(roots, max_rounds=_MOST_ROUNDS)
+        return Resolver(Provider(finder, priorities), reporter).resolve(roots, max_rounds=_MOST_ROUNDS).mapping
+    except _OrderChangedError:
+        return None
     except ResolutionImpossible as error:
-        raise explainer.impossible(error.causes) from error
+        raise Explainer(finder, reporter.asked_by).impossible(error.causes) from error
     except ResolutionTooDeep as error:
         raise RequirementsError(
             f"no set of versions was found in {_MOST_ROUNDS} steps",
             code="resolution-too-deep",
             hint="restrict the versions of some requirements",
         ) from error
-    return _Answer(finder, roots, result.mapping).resolution(sink)
+
+
+class _OrderChangedError(Exception):
+    """Leaves a resolution that is going the wrong way."""
 
 
 class _Reporter(BaseReporter[Ask, Candidate, Key]):
     """Remembers who asked for what, and tells of each decision."""
 
-    def __init__(self, sink: EventSink) -> None:
+    def __init__(self, priorities: Priorities, sink: EventSink) -> None:
+        self._priorities = priorities
         self.asked_by: defaultdict[NormalizedName, list[tuple[Ask, Candidate | None]]] = defaultdict(list)
         self._sink = sink
 
     def adding_requirement(self, requirement: Ask, parent: Candidate | None) -> None:
         self.asked_by[requirement.key.name].append((requirement, parent))
+
+    def rejecting_candidate(self, criterion: Criterion[Ask, Candidate], candidate: Candidate) -> None:
+        if self._priorities.record(candidate, criterion.information):
+            raise _OrderChangedError
 
     def pinning(self, candidate: Candidate) -> None:
         if not candidate.key.extra:
