@@ -28,6 +28,8 @@ from safe_install.store.trees import TreeWriter, WheelTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from multiprocessing.queues import Queue
+    from multiprocessing.synchronize import Barrier
 
     from safe_install.events import EventSink
 
@@ -85,12 +87,25 @@ def install(
     chosen = replace(
         ApplyOptions(app_data=scratch / "app-data", link_mode=LinkMode.COPY, compile_bytecode=False), **options
     )
-    with hold_environment(root, timeout=10, sink=sink) as state:
+    with hold_environment(root, timeout=60, sink=sink) as state:
         environment = Environment.at(root, interpreter or this_interpreter())
         present = read_installed(environment) if state.exists else {}
         going = {*remove, *(wheel.name for wheel in wheels)}
         removed = [item for name, items in present.items() if name in going for item in items]
         return apply(state, environment, wheels, removed, options=chosen, sink=sink)
+
+
+def install_with_others(
+    root: Path, wheels: Sequence[PreparedWheel], scratch: Path, barrier: Barrier, answers: Queue[str]
+) -> None:
+    """What one of several processes does: meet the others, install, and answer with an error or an empty text."""
+    try:
+        barrier.wait(60)
+        install(root, wheels, scratch=scratch)
+    except BaseException as error:
+        answers.put(repr(error))
+        raise
+    answers.put("")
 
 
 def environment_at(root: Path) -> Environment:
