@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
 from safe_install.build.static import static_metadata
+from safe_install.metadata import parse_core_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +47,54 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     written(tmp_path).joinpath("PKG-INFO").rename(tmp_path / "elsewhere")
     (tmp_path / "PKG-INFO").symlink_to("elsewhere")
     assert static_metadata(tmp_path) is None
+
+
+def project(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text(textwrap.dedent(text))
+    return folder
+
+
+def test_a_static_project_table_saves_a_build_where_the_metadata_are_too_old(tmp_path: Path) -> None:
+    written(tmp_path, "Requires-Dist: never-read", version="2.1")
+    tree = project(
+        tmp_path,
+        """
+        [project]
+        name = "Demo.Project"
+        version = "1.0"
+        requires-python = ">=3.9"
+        dynamic = ["classifiers"]
+        dependencies = ["one>=1; os_name == 'nt' or os_name == 'posix'"]
+        [project.optional-dependencies]
+        Extra_One = ["two; python_version < '3.10' or os_name == 'nt'", "three @ https://files.test/three.zip"]
+        """,
+    )
+
+    data = static_metadata(tree)
+
+    assert data is not None
+    found = parse_core_metadata(data, where="demo")
+    assert (found.name, str(found.version), str(found.requires_python)) == ("demo-project", "1.0", ">=3.9")
+    assert found.provides_extra == {"extra-one"}
+    assert list(map(str, found.requires_dist)) == [
+        'one>=1; os_name == "nt" or os_name == "posix"',
+        'two; (python_version < "3.10" or os_name == "nt") and extra == "extra-one"',
+        'three @ https://files.test/three.zip ; extra == "extra-one"',
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[project]\nname = 'demo'\n",
+        "[project]\nname = 'demo'\nversion = '1.0'\ndynamic = ['dependencies']\n",
+        "[project]\nname = 'demo'\nversion = '1.0'\ndynamic = ['optional-dependencies']\n",
+        "[project]\nname = 'demo'\nversion = '1.0'\n[tool.poetry.dependencies]\nother = '*'\n",
+        "[project]\nname = 'demo'\nversion = '1.0'\ndependencies = ['a b']\n",
+        "[project]\nname = 'demo'\nversion = '1.0'\ndependencies = 7\n",
+        "project = 1\n",
+        "[project",
+    ],
+)
+def test_a_project_table_that_leaves_something_open_asks_for_a_build(tmp_path: Path, text: str) -> None:
+    assert static_metadata(project(tmp_path, text)) is None
