@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from ..settings import Option
 
+_EPILOG = (
+    "Each option above that stands under a title of its own is also a variable, such as SAFE_INSTALL_LINK_MODE, and a key of "
+    "[tool.safe-install] in pyproject.toml or of safe-install.toml. The command line beats the variable, and that the file."
+)
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -25,7 +29,7 @@ class GroupedCommand(click.Command):
         by_title: dict[str, list[tuple[str, str]]] = {"Options": []}
         by_title |= {title: [] for title in GROUP_TITLES.values()}
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            record = None if isinstance(parameter, click.Argument) else parameter.get_help_record(ctx)
             if record is not None:
                 title = parameter.title if isinstance(parameter, TableOption) else "Options"
                 by_title[title].append(record)
@@ -48,7 +52,7 @@ class TableOption(click.Option):
         metavar = option.metavar or {"seconds": "SECONDS", "count": "N", "time": "TIME"}.get(option.kind)
         super().__init__(
             [*names, option.field],
-            help=f"{option.help}{_default_text(option)}  [{option.variable}]",
+            help=option.help + _default_text(option),
             metavar=None if option.kind in {"flag", "choice"} else metavar or "TEXT",
             is_flag=option.kind == "flag",
             default=None,
@@ -93,6 +97,7 @@ def _command(
         params=[*parameters, *shared_options(shared or name)],
         help=help_text,
         short_help=help_text.partition("\n")[0],
+        epilog=_EPILOG,
         context_settings=_CONTEXT,
     )
 
