@@ -11,14 +11,10 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import tomli_w
-from packaging.markers import Marker
-from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
-from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
-from packaging.version import Version
 
 from ..errors import RequirementsError
 from ..metadata import read_requires_python
@@ -34,7 +30,7 @@ if TYPE_CHECKING:
     from .request import Resolution
 
 CREATED_BY = "safe-install"
-_LOCK_VERSION = Version("1.0")
+_LOCK_VERSION = "1.0"
 _INDENT = "    "
 
 
@@ -45,14 +41,15 @@ def write_pylock(resolution: Resolution, interpreter: Interpreter, *, base: Path
     :raises RequirementsError: codes ``lock-without-hash`` (PEP 751 demands digests, and no file of a pin has one)
         and ``lock-source-unpinned`` (a repository without commit id).
     """
-    content = Pylock(
-        lock_version=_LOCK_VERSION,
-        environments=_environments(resolution, interpreter),
-        requires_python=_requires_python(resolution, interpreter),
-        created_by=CREATED_BY,
-        packages=[_package(pin, base) for pin in sorted(resolution.pins, key=lambda pin: pin.name)],
+    return _render(
+        {
+            "lock-version": _LOCK_VERSION,
+            "environments": _environments(resolution, interpreter),
+            "requires-python": _requires_python(resolution, interpreter),
+            "created-by": CREATED_BY,
+            "packages": [_package(pin, base) for pin in sorted(resolution.pins, key=lambda pin: pin.name)],
+        }
     )
-    return _render(content.to_dict())
 
 
 def public_url(url: str) -> str:
@@ -70,15 +67,15 @@ def public_url(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
-def _requires_python(resolution: Resolution, interpreter: Interpreter) -> SpecifierSet:
+def _requires_python(resolution: Resolution, interpreter: Interpreter) -> str:
     markers = interpreter.markers
     deciding = deciding_variables(resolution.consulted, markers)
     major, minor = interpreter.version[:2]
     end = first_other_python(resolution.consulted, markers, deciding)
-    return SpecifierSet(f">={major}.{minor}" + (f",<{end[0]}.{end[1]}" if end else ""))
+    return f">={major}.{minor}" + (f",<{end[0]}.{end[1]}" if end else "")
 
 
-def _environments(resolution: Resolution, interpreter: Interpreter) -> list[Marker] | None:
+def _environments(resolution: Resolution, interpreter: Interpreter) -> list[str] | None:
     """One marker that pins the variables on which an answer rests; None when there are none."""
     markers = interpreter.markers
     deciding = deciding_variables(resolution.consulted, markers)
@@ -86,47 +83,46 @@ def _environments(resolution: Resolution, interpreter: Interpreter) -> list[Mark
     if depends_on_patch(resolution.consulted, markers, deciding):
         pinned["python_full_version"] = markers["python_full_version"]
     clauses = [f"{name} == {_quoted(value)}" for name, value in sorted(pinned.items())]
-    return [Marker(" and ".join(clauses))] if clauses else None
+    return [" and ".join(clauses)] if clauses else None
 
 
 def _quoted(value: str) -> str:
     return f"'{value}'" if '"' in value else f'"{value}"'
 
 
-def _package(pin: Pin, base: Path) -> Package:
-    dependencies: list[Mapping[str, Any]] = [{"name": name} for name in pin.dependencies]
-    common: dict[str, Any] = {
+def _package(pin: Pin, base: Path) -> dict[str, Any]:
+    """One table of ``packages``, its keys in the order of the specification; None stands for a key that is left out."""
+    requires_python = read_requires_python(pin.requires_python)
+    package: dict[str, Any] = {
         "name": pin.name,
-        "requires_python": read_requires_python(pin.requires_python) or None,
-        "dependencies": dependencies or None,
+        # The specification forbids the version of a folder, which its next state may contradict.
+        "version": None if isinstance(pin.direct, DirectorySource) else str(pin.version),
+        "requires-python": str(requires_python) if requires_python else None,
+        "dependencies": [{"name": name} for name in pin.dependencies] or None,
     }
     if isinstance(pin.direct, DirectorySource):
-        # Without version: the specification forbids one that the folder's next state may contradict.
-        return Package(**common, directory=_directory(pin.direct, base))
-    common["version"] = pin.version
+        return {**package, "directory": _directory(pin.direct, base)}
     if isinstance(pin.direct, ArchiveSource):
-        file = _hashed(pin, (pin.direct.file,))[0]
-        return Package(**common, archive=_archive(file, pin.direct.subdirectory, base))
+        return {**package, "archive": _archive(_hashed(pin, (pin.direct.file,))[0], pin.direct.subdirectory, base)}
     if pin.direct is not None:
-        return Package(**common, vcs=_vcs(pin.direct, base))
-    return _indexed(pin, common, base)
+        return {**package, "vcs": _vcs(pin.direct, base)}
+    return {**package, **_indexed(pin, base)}
 
 
-def _indexed(pin: Pin, common: dict[str, Any], base: Path) -> Package:
+def _indexed(pin: Pin, base: Path) -> dict[str, Any]:
     hashed = _hashed(pin, pin.files)
     wheels = sorted((file for file in hashed if _is_regular(file) and file.is_wheel), key=lambda file: file.filename)
     sdists = [file for file in hashed if _is_regular(file) and not file.is_wheel]
     if not wheels and not sdists:
         # A name that the specification does not allow, such as .tar.bz2: it can only be given as an archive.
-        return Package(**common, archive=_archive(hashed[0], None, base))
+        return {"archive": _archive(hashed[0], None, base)}
     indexes = {public_url(file.index) if file.index else None for file in (*wheels, *sdists)}
     index = indexes.pop() if len(indexes) == 1 else None
-    return Package(
-        **common,
-        index=index if index and path_of_file_url(index) is None and urlsplit(index).scheme else None,
-        sdist=PackageSdist(**_facts(sdists[0], base)) if sdists else None,
-        wheels=[PackageWheel(**_facts(file, base)) for file in wheels] or None,
-    )
+    return {
+        "index": index if index and path_of_file_url(index) is None and urlsplit(index).scheme else None,
+        "sdist": _file(sdists[0], base) if sdists else None,
+        "wheels": [_file(file, base) for file in wheels] or None,
+    }
 
 
 def _hashed(pin: Pin, files: tuple[RemoteFile, ...]) -> list[RemoteFile]:
@@ -152,14 +148,20 @@ def _is_regular(file: RemoteFile) -> bool:
     return True
 
 
-def _facts(file: RemoteFile, base: Path) -> dict[str, Any]:
+def _file(file: RemoteFile, base: Path) -> dict[str, Any]:
     location = _location(file.url, base)
     named = PurePath(location["path"]).name if "path" in location else urlsplit(location["url"]).path.rpartition("/")[2]
     return {
-        **location,
         # Optional where it is the last part of the path or URL.
-        "name": None if named == file.filename else file.filename,
-        "upload_time": file.upload_time.astimezone(UTC) if file.upload_time else None,
+        "name": None if unquote(named) == file.filename else file.filename,
+        **_content(file, location),
+    }
+
+
+def _content(file: RemoteFile, location: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "upload-time": file.upload_time.astimezone(UTC) if file.upload_time else None,
+        **location,
         "size": file.size,
         "hashes": dict(sorted(file.hashes.secure.allowed)),
     }
@@ -181,48 +183,50 @@ def _relative(path: Path, base: Path) -> str | None:
         return None
 
 
-def _directory(source: DirectorySource, base: Path) -> PackageDirectory:
-    return PackageDirectory(
-        path=_relative(source.path, base) or source.path.as_posix(),
-        editable=source.editable or None,
-        subdirectory=source.subdirectory,
-    )
+def _directory(source: DirectorySource, base: Path) -> dict[str, Any]:
+    return {
+        "path": _relative(source.path, base) or source.path.as_posix(),
+        "editable": source.editable or None,
+        "subdirectory": source.subdirectory,
+    }
 
 
-def _archive(file: RemoteFile, subdirectory: str | None, base: Path) -> PackageArchive:
-    facts = _facts(file, base)
-    del facts["name"]
-    return PackageArchive(**facts, subdirectory=subdirectory)
+def _archive(file: RemoteFile, subdirectory: str | None, base: Path) -> dict[str, Any]:
+    return {**_content(file, _location(file.url, base)), "subdirectory": subdirectory}
 
 
-def _vcs(source: VcsSource, base: Path) -> PackageVcs:
+def _vcs(source: VcsSource, base: Path) -> dict[str, Any]:
     if source.commit_id is None:
         raise RequirementsError(
             f"{redact_url(source.url)} cannot be locked: its commit is not known", code="lock-source-unpinned"
         )
     # git's short form, git@host:path, is no URL and has nothing to take out.
     location = _location(source.url, base) if "://" in source.url else {"url": source.url}
-    return PackageVcs(
-        type=source.vcs,
+    return {
+        "type": source.vcs,
         **location,
-        requested_revision=source.revision,
-        commit_id=source.commit_id,
-        subdirectory=source.subdirectory,
-    )
+        "requested-revision": source.revision,
+        "commit-id": source.commit_id,
+        "subdirectory": source.subdirectory,
+    }
 
 
 def _render(document: Mapping[str, Any]) -> str:
     """Write TOML with one line for each file, as the specification recommends; tomli-w would take seven."""
     # An array of tables cannot say that it is empty.
-    lines = [f"{key} = {_value(value)}" for key, value in document.items() if key != "packages" or not value]
+    lines = [line for key, value in document.items() if key != "packages" or not value for line in _line(key, value)]
     for package in document["packages"]:
-        lines += ["", "[[packages]]", *(f"{key} = {_value(value)}" for key, value in package.items())]
+        lines += ["", "[[packages]]", *(line for key, value in package.items() for line in _line(key, value))]
     return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: Any) -> list[str]:  # noqa: ANN401 - what TOML can hold
+    return [] if value is None else [f"{key} = {_value(value)}"]
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - what TOML can hold
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(line for key, item in value.items() for line in _line(key, item)) + " }"
     if isinstance(value, list):
         return "[\n" + "".join(f"{_INDENT}{_value(item)},\n" for item in value) + "]" if value else "[]"
     if isinstance(value, datetime):

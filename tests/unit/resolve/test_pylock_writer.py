@@ -149,7 +149,7 @@ def test_an_sdist_whose_name_the_specification_forbids_is_an_archive() -> None:
     [
         ((), ">=3.11", None),
         (('python_version < "3.8"',), ">=3.11", None),
-        (('python_version >= "3.13"',), "<3.13,>=3.11", None),
+        (('python_version >= "3.13"',), ">=3.11,<3.13", None),
         (('sys_platform == "win32"', 'os_name == "nt"'), ">=3.11", ['os_name == "posix" and sys_platform == "linux"']),
         (('python_full_version < "3.11.4"',), ">=3.11", ['python_full_version == "3.11.7"']),
     ],

@@ -536,3 +536,31 @@ def test_files_of_other_projects_on_a_page_are_ignored(universe: Universe) -> No
     universe.add("a", "1.0", files=["a-1.0.tar.gz", "a_b-9.0-py3-none-any.whl"])
 
     assert versions(solve(universe, "a")) == {"a": "1.0"}
+
+
+def test_a_project_whose_newer_versions_all_meet_the_same_resistance_is_decided_before_it(universe: Universe) -> None:
+    """Otherwise it would end at an ancient version that does not say what it cannot live with."""
+    universe.add("old", "0.1")
+    for number in range(1, 11):
+        universe.add("old", f"1.{number}", requires=["shared<2"])
+    universe.add("brings-old", "1.0", requires=["old"])
+    universe.add("new", "1.0", requires=["shared"])
+    universe.add("new", "2.0", requires=["shared>=2"])
+    for version in ("1.9", "2.0"):
+        universe.add("shared", version)
+
+    found = versions(solve(universe, "brings-old", "new"))
+
+    assert found == {"brings-old": "1.0", "old": "1.10", "new": "1.0", "shared": "1.9"}
+
+
+def test_two_that_push_each_other_back_come_to_an_end(universe: Universe) -> None:
+    for number in range(1, 9):
+        universe.add("a", f"1.{number}", requires=["x<2", "y>=2"])
+        universe.add("b", f"1.{number}", requires=["x>=2", "y<2"])
+    for version in ("1.0", "2.0"):
+        universe.add("x", version)
+        universe.add("y", version)
+
+    with pytest.raises(RequirementsError, match="contradict one another"):
+        solve(universe, "a", "b")
