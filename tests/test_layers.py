@@ -11,13 +11,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "safe_install"
 
-BASE = {"errors", "events", "metadata", "models", "protocols", "redact", "settings"}
+BASE = {"errors", "events", "interruption", "metadata", "models", "protocols", "redact", "settings"}
 # What each unit may import, apart from itself. A unit is a module or a package directly below `safe_install`.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "redact": set(),
     "models": set(),
     "events": set(),
+    "interruption": set(),
     "protocols": {"models"},
     "metadata": {"errors", "models"},
     "settings": {"errors", "models"},

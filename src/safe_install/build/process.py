@@ -11,6 +11,8 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING
 
+from ..interruption import shielded
+
 if sys.platform == "win32":
     from ._process_windows import end_tree, start_options
 else:
@@ -52,16 +54,14 @@ class ProcessRunner:
         """
         if time_limit <= 0:
             raise TimeUsedUpError
-        process = self._start(command, folder, variables, output)
+        started: list[subprocess.Popen[bytes]] = []
         try:
-            code = process.wait(time_limit)
+            self._start(started, command, folder, variables, output)
+            code = started[0].wait(time_limit)
         except subprocess.TimeoutExpired:
             raise TimeUsedUpError from None
         finally:
-            end_tree(process)
-            process.wait()
-            with self._guard:
-                self._running.discard(process)
+            self._end(started)
         if self._cancelled:
             raise CancelledError
         return code
@@ -73,9 +73,24 @@ class ProcessRunner:
             for process in self._running:
                 end_tree(process)
 
+    @shielded
+    def _end(self, started: list[subprocess.Popen[bytes]]) -> None:
+        for process in started:
+            end_tree(process)
+            process.wait()
+            with self._guard:
+                self._running.discard(process)
+
+    @shielded
     def _start(
-        self, command: Sequence[str], folder: str, variables: Mapping[str, str], output: IO[bytes]
-    ) -> subprocess.Popen[bytes]:
+        self,
+        started: list[subprocess.Popen[bytes]],
+        command: Sequence[str],
+        folder: str,
+        variables: Mapping[str, str],
+        output: IO[bytes],
+    ) -> None:
+        """Start a program and put it into *started*: an interrupt that comes meanwhile finds it there."""
         with self._guard:
             if self._cancelled:
                 raise CancelledError
@@ -89,4 +104,4 @@ class ProcessRunner:
                 **start_options(),
             )
             self._running.add(process)
-            return process
+            started.append(process)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..errors import ExitCode
+from ..errors import ExitCode, InputError, InterruptionError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:  # scripts ask for this often, and it needs nothing else
         sys.stdout.write(f"ci-install {__version__}\n")
         return ExitCode.DONE
+    from .signals import interrupt_on_signals
+
+    try:
+        interrupt_on_signals()
+        return _run(arguments)
+    except KeyboardInterrupt:
+        from .call import refuse
+
+        return refuse(InterruptionError("interrupted before anything was begun", code="interrupted"), arguments)
+
+
+def _run(arguments: list[str]) -> int:
     import click
 
     from .parser import build_parser
@@ -32,10 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         shown.show()
         return ExitCode.USAGE
     except click.ClickException as error:
+        from .call import refuse
+
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "ci-install"
-        sys.stderr.write(f"error[usage]: {error.format_message()}\n  hint: {command} --help\n")
-        return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
+        return refuse(InputError(error.format_message(), code="usage", hint=f"{command} --help"), arguments)
+    except click.Abort:
+        raise KeyboardInterrupt from None
     return int(result or 0)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.report import Recorder, report_document
 from ..errors import ExitCode, InputError, InterruptionError, SafeInstallError, StoreError
-from .output import Screen
+from ..interruption import shielded
+from ..redact import redact_url
+from .output import Screen, write_result
 from .settings_sources import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import FrameType
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..engine.report import Outcome
     from ..events import Event
@@ -54,8 +52,7 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
     # Until the settings are known, only what the command line itself says about output holds.
     screen = Screen(environ, quiet=bool(options.get("quiet")), verbose=bool(options.get("verbose")), progress=False)
     try:
-        _interrupt_on_terminate()
-        settings = read_settings(options, environ, Path.cwd())
+        settings = read_settings(options, environ, _working_folder())
         _check(settings)
         screen = Screen(environ, quiet=settings.quiet, verbose=settings.verbose, progress=settings.progress)
         if settings.scratch is not None:
@@ -68,6 +65,28 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
         error = caught
     except Exception as caught:  # noqa: BLE001 - the last line of defence: a bug of ours, told as such
         error = _own_fault(caught, verbose=bool(settings and settings.verbose))
+    return _conclude(command, options, settings, verb, screen, recorder, outcome, error)
+
+
+def refuse(error: SafeInstallError, arguments: Sequence[str]) -> int:
+    """Tell of an error that came before any command began, as a report too where that was asked for."""
+    screen = Screen(os.environ, quiet=False, verbose=False, progress=False)
+    command = next((each for each in arguments if not each.startswith("-")), "")
+    return _conclude(command, {"json": "--json" in arguments}, None, None, screen, Recorder(), None, error)
+
+
+@shielded
+def _conclude(
+    command: str,
+    options: Mapping[str, Any],
+    settings: Settings | None,
+    verb: str | None,
+    screen: Screen,
+    recorder: Recorder,
+    outcome: Outcome | None,
+    error: SafeInstallError | None,
+) -> int:
+    """Tell how it ended, on screen and in reports; return the exit code."""
     if error is not None:
         screen.error(error)
     elif outcome is not None and verb is not None:
@@ -75,11 +94,22 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
     exit_code = error.exit_code if error else ExitCode.DONE
     try:
         if verb is not None or error is not None:
-            _write_reports(settings, report_document(command, recorder, outcome, error))
+            _write_reports(options, settings, report_document(command, recorder, outcome, error))
     except SafeInstallError as caught:
         screen.error(caught)
         exit_code = exit_code or caught.exit_code
     return int(exit_code)
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise InputError(
+            f"the working folder cannot be used: {error.strerror}",
+            code="working-folder-gone",
+            hint="change to a folder that exists, and run the command again",
+        ) from error
 
 
 def _check(settings: Settings) -> None:
@@ -97,44 +127,35 @@ def _made(scratch: Path) -> Path:
     return scratch
 
 
-def _interrupt_on_terminate() -> None:
-    """Treat SIGTERM, which CI systems send to cancel a job, like Ctrl-C: put everything back, then end."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)
-
-
 def _own_fault(caught: Exception, *, verbose: bool) -> SafeInstallError:
     import traceback
 
     lines = traceback.format_exception(caught)
     shown = lines if verbose else lines[-3:]
     return SafeInstallError(
-        f"internal error: {type(caught).__name__}: {caught}",
+        redact_url(f"internal error: {type(caught).__name__}: {caught}"),
         code="internal-error",
-        context=tuple("".join(shown).rstrip().splitlines()),
+        context=tuple(redact_url("".join(shown)).rstrip().splitlines()),
         hint="this is a bug in safe-install; please report it with the output of --verbose",
     )
 
 
-def _write_reports(settings: Settings | None, document: dict[str, object]) -> None:
-    """Print the report with ``--json``, write it with ``--report``; the file appears in one step."""
-    if settings is None:
-        return
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    if settings.json:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    if settings.report is not None:
+def _write_reports(options: Mapping[str, Any], settings: Settings | None, document: dict[str, object]) -> None:
+    """Print the report with ``--json``, write it with ``--report``; the file appears in one step.
+
+    :param settings: None when they could not be read: then what the command line says by itself counts.
+    """
+    # ASCII, because paths may hold bytes that are no text, and a console may know few characters.
+    text = json.dumps(document, indent=2) + "\n"
+    target = settings.report if settings else options.get("report")
+    if target is not None:
         from ..fs.atomic import write_atomically
 
         try:
-            settings.report.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(settings.report, (text + "\n").encode())
+            path = Path(target)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text.encode("ascii"))
         except OSError as error:
-            raise StoreError(
-                f"cannot write the report to {settings.report}: {error}", code="report-unwritable"
-            ) from error
+            raise StoreError(f"cannot write the report to {target}: {error}", code="report-unwritable") from error
+    if settings.json if settings else options.get("json"):
+        write_result(text)

@@ -6,10 +6,12 @@ honoured, and nothing is told by colour alone.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+from ..errors import StoreError
 from ..events import Noticed, PhaseAdvanced, PhaseEnded, PhaseStarted, Retried, SteppedDown, Waiting
 from ..redact import redact_url
 
@@ -157,7 +159,31 @@ class Screen:
                 self._stream.write(text.encode(self._stream.encoding, "replace").decode(self._stream.encoding) + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
-                pass
+                _abandon(self._stream)
+
+
+def write_result(text: str) -> None:
+    """Write *text*, in UTF-8, to standard output.
+
+    :raises StoreError: ``output-unwritable``: the disk behind it is full, or nobody reads the pipe any more.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError) as error:
+        _abandon(sys.stdout)
+        raise StoreError(f"cannot write to standard output: {error}", code="output-unwritable") from error
+
+
+def _abandon(stream: TextIO) -> None:
+    """Let the rest of *stream* go nowhere; Python would try it again at the end, and fail there."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass  # it has no descriptor, so nothing is tried again
 
 
 class _Bars:

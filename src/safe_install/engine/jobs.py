@@ -1,10 +1,17 @@
-"""Run pieces of work side by side: bounded workers, the first error wins, the rest stop cleanly."""
+"""Run pieces of work side by side: bounded workers, the first error wins, the rest stop cleanly.
+
+A piece of work may itself run pieces side by side (a build fetches its requirements). When one of those fails,
+everything is stopped, and who was stopped fails as well, perhaps sooner; such errors never hide the one that caused
+them.
+"""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar, cast
+
+from ..errors import SafeInstallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,6 +21,8 @@ R = TypeVar("R")
 
 # How long the main thread sleeps before it can see Ctrl-C: on Windows an unlimited wait cannot be interrupted.
 _LOOK_UP_SECONDS = 0.5
+# Codes of those who were stopped by `Session.stop`.
+_STOPPED = frozenset({"stopped", "build-cancelled"})
 
 
 class Cancellation:
@@ -51,21 +60,43 @@ def run_all(
     """
     if len(items) <= 1 or workers == 1:
         return [work(item) for item in items]
+    failed: list[BaseException] = []
+
+    def note(future: Future[R]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            failed.append(error)
+
+    futures: list[Future[R]] = []
     with ThreadPoolExecutor(max_workers=min(workers, len(items)), thread_name_prefix="safe-install") as pool:
-        futures = [pool.submit(work, item) for item in items]
+        succeeded = False
         try:
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, timeout=_LOOK_UP_SECONDS, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-        except BaseException:
-            cancellation.cancel()
-            for future in futures:
-                future.cancel()
-            stop()
-            raise
-        return [future.result() for future in futures]
+            for item in items:
+                futures.append(pool.submit(work, item))
+                futures[-1].add_done_callback(note)
+            succeeded = _wait_for(futures)
+        finally:
+            if not succeeded:
+                cancellation.cancel()
+                for future in futures:
+                    future.cancel()
+                stop()
+    if failed:
+        raise next((error for error in failed if not _was_stopped(error)), failed[0])
+    return [future.result() for future in futures]
+
+
+def _wait_for(futures: Sequence[Future[R]]) -> bool:
+    """Return whether all succeeded, as soon as that is known."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=_LOOK_UP_SECONDS, return_when=FIRST_EXCEPTION)
+        if any(future.exception() is not None for future in done):
+            return False
+    return True
+
+
+def _was_stopped(error: BaseException) -> bool:
+    return isinstance(error, CancelledError) or (isinstance(error, SafeInstallError) and error.code in _STOPPED)
 
 
 class KeyedOnce:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..fs.scratch import Scratch
+from ..interruption import shielded
 from ..models import Digest
 from ..store.store import Store
 from .indexes import FileOptions, IndexDefaults, index_settings
@@ -68,6 +69,7 @@ class Session:
         self._stack.__enter__()
         return self
 
+    @shielded
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -89,7 +91,10 @@ class Session:
 
     @functools.cached_property
     def _scratch(self) -> Scratch:
-        return self._stack.enter_context(Scratch(self.settings.scratch, sink=self.sink))
+        scratch = Scratch(self.settings.scratch, sink=self.sink)
+        # Registered first, so that Ctrl-C finds it from its first moment on.
+        self._stack.push(scratch)
+        return scratch.__enter__()
 
     @property
     def index(self) -> IndexClient:

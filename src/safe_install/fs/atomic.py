@@ -13,6 +13,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..events import ignore
+from ..interruption import shielded
 from ._system import CREATE, cannot_link, is_exists, revalidate, seal, system_path
 from .retry import DEFAULT_BUDGET, retry
 
@@ -161,6 +162,7 @@ def _is_ours(path: str, identity: tuple[int, int]) -> bool:
         return False
 
 
+@shielded
 def _discard(path: str) -> None:
     """Remove a temporary file of ours; one that stays is found by the next clean-up of its folder."""
     try:

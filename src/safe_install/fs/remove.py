@@ -11,6 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..events import ignore
+from ..interruption import shielded
 from ._system import empty_folder, system_path
 from .retry import DEFAULT_BUDGET, is_removal_passing, retry
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..events import EventSink
 
 
+@shielded
 def remove_file(path: str | os.PathLike[str], *, budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> bool:
     """Remove a file or a link; return False when it was not there.
 
@@ -41,6 +43,7 @@ def remove_file(path: str | os.PathLike[str], *, budget: float = DEFAULT_BUDGET,
     return retry(attempt, what=f"remove {path}", budget=budget, sink=sink, passing=is_removal_passing)
 
 
+@shielded
 def remove_tree(path: str | os.PathLike[str], *, budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> bool:
     """Remove a folder with all that is in it (or a file, or a link itself); return False when it was not there.
 

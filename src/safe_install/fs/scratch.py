@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..events import Noticed, ignore
+from ..interruption import shielded
 from .failures import explain
 from .remove import remove_tree
 
@@ -27,6 +28,9 @@ class Scratch:
 
     :param parent: where; the system's temporary folder by default. It is made when missing.
     :raises StoreError: on entry, when the folder cannot be made. Nothing is left.
+
+    Leaving what was never entered, or whose entering was interrupted, removes what there is of it; so it can be
+    registered for its end before it begins.
     """
 
     def __init__(self, parent: Path | None = None, *, sink: EventSink = ignore) -> None:
@@ -55,16 +59,20 @@ class Scratch:
         root = parent.absolute() / f"safe-install-{secrets.token_hex(8)}"
         try:
             parent.mkdir(parents=True, exist_ok=True)
+            self._root = root
             os.mkdir(root, 0o700)
         except OSError as error:
+            self._root = None
             raise explain(error, doing="make the scratch folder", path=root, option="--scratch") from error
-        self._root = root
         return self
 
+    @shielded
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        root, self._root = self.root, None
+        root, self._root = self._root, None
+        if root is None:
+            return
         try:
             remove_tree(root, budget=_REMOVAL_BUDGET, sink=self._sink)
         except OSError as failure:

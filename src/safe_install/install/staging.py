@@ -21,6 +21,7 @@ from ..fs._system import system_path
 from ..fs.atomic import publish_folder
 from ..fs.failures import explain
 from ..fs.remove import remove_tree
+from ..interruption import shielded
 from .environment import is_denied, read_only
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ def staged(root: str, *, sink: EventSink) -> Iterator[str]:
     """
     folder = os.path.join(os.path.dirname(root), f"{_prefix(root)}{secrets.token_hex(8)}")
     try:
-        os.mkdir(system_path(folder))
-    except OSError as error:
-        if is_denied(error):
-            raise read_only(root, error) from error
-        raise explain(error, doing="make an environment", path=folder, option="--venv") from error
-    try:
+        _make(folder, root)
         yield os.path.join(folder, os.path.basename(root))
     finally:
         try:
@@ -52,6 +48,15 @@ def staged(root: str, *, sink: EventSink) -> Iterator[str]:
             # Ctrl-C; a second one is not waited for.
             _discard(folder, sink)
             raise
+
+
+def _make(folder: str, root: str) -> None:
+    try:
+        os.mkdir(system_path(folder))
+    except OSError as error:
+        if is_denied(error):
+            raise read_only(root, error) from error
+        raise explain(error, doing="make an environment", path=folder, option="--venv") from error
 
 
 def publish(place: str, root: str, *, sink: EventSink) -> None:
@@ -121,6 +126,7 @@ def _prefix(root: str) -> str:
     return f".safe-install-{which}-"
 
 
+@shielded
 def _discard(folder: str, sink: EventSink) -> None:
     try:
         remove_tree(folder, sink=sink)

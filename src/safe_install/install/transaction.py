@@ -27,6 +27,7 @@ from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.remove import remove_file, remove_tree
 from ..fs.retry import DEFAULT_BUDGET, retry
+from ..interruption import shielded
 from .bytecode import remove_torn
 from .environment import CONFIGURATION, INNER_LOCK, JOURNAL_FOLDER, is_denied, read_only
 
@@ -59,19 +60,22 @@ class Transaction:
         self._configuration = False
 
     def __enter__(self) -> Self:
+        folders = (self._folder, os.path.join(self._folder, _ASIDE))
         try:
-            os.mkdir(system_path(self._folder), 0o700)
-            try:
-                os.mkdir(system_path(os.path.join(self._folder, _ASIDE)), 0o700)
-            except BaseException:
-                os.rmdir(system_path(self._folder))
+            for folder in folders:
+                os.mkdir(system_path(folder), 0o700)
+        except BaseException as error:
+            for folder in reversed(folders):
+                with contextlib.suppress(OSError):
+                    os.rmdir(system_path(folder))
+            if not isinstance(error, OSError):
                 raise
-        except OSError as error:
             if is_denied(error):
                 raise read_only(self._root, error) from error
             raise explain(error, doing="change an environment", path=self._root, option="--venv") from error
         return self
 
+    @shielded
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -147,6 +151,7 @@ class Transaction:
             raise explain(error, doing="move a file of the environment aside", path=source, option="--venv") from error
 
 
+@shielded
 def recover(root: str, *, sink: EventSink) -> None:
     """Finish or undo what a killed run began at *root*; nothing when there is nothing. Under the environment's lock.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call, perform
-from ..output import human_bytes
+from ..output import human_bytes, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +18,7 @@ def run_dir(options: Mapping[str, Any]) -> int:
 
     def work(call: Call) -> None:
         root = _root(call)
-        sys.stdout.write(f"{json.dumps({'cache_dir': str(root)}) if call.settings.json else root}\n")
+        write_result(f"{json.dumps({'cache_dir': str(root)}) if call.settings.json else root}\n")
 
     return perform("cache dir", options, None, work)
 
@@ -33,12 +32,13 @@ def run_info(options: Mapping[str, Any]) -> int:
         info = Store.open(_root(call), retry_budget=call.settings.retry_budget, sink=call.sink).info()
         if call.settings.json:
             buckets = {name: {"entries": each.entries, "bytes": each.bytes} for name, each in info.buckets.items()}
-            sys.stdout.write(json.dumps({"cache_dir": str(info.path), "buckets": buckets}, indent=2) + "\n")
+            write_result(json.dumps({"cache_dir": str(info.path), "buckets": buckets}, indent=2) + "\n")
             return
         width = max(map(len, info.buckets))
-        sys.stdout.write(f"{info.path}\n")
+        lines = [str(info.path)]
         for name, each in info.buckets.items():
-            sys.stdout.write(f"  {name:<{width}}  {each.entries:>8,} entries  {human_bytes(each.bytes):>10}\n")
+            lines.append(f"  {name:<{width}}  {each.entries:>8,} entries  {human_bytes(each.bytes):>10}")
+        write_result("\n".join(lines) + "\n")
 
     return perform("cache info", options, None, work)
 
