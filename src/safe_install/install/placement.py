@@ -178,7 +178,8 @@ class _Placing:
 
     def _sources(self) -> list[str]:
         found = [_join(folder.target, name) for folder in self.linked for name in folder.files if name.endswith(".py")]
-        return found + [file.path for file in self.written if file.path.endswith(".py")]
+        found += [file.path for file in self.written if file.path.endswith(".py")]
+        return list(dict.fromkeys(found))
 
     def _drop_earlier(self) -> None:
         """Of the files that the wheel itself brings for one path, keep the last."""
@@ -216,7 +217,8 @@ class _Placing:
             raise self._refused("wheel-data", f"the folder {source!a} is for no scheme that an environment has")
         target = _join(self.environment.parts[key], rest)
         if key == "headers":
-            target = _join(_join(self.environment.parts[key], self._project()), rest)
+            # pip spells the name as whoever asked for it did; a lock, and so we, in its normalized form.
+            target = _join(_join(self.environment.parts[key], self.wheel.name), rest)
         if key == "scripts":
             files = {name: entry for name, entry in files.items() if self._is_linked_script(name, entry, target, names)}
         for name, entry in files.items():
@@ -241,14 +243,6 @@ class _Placing:
 
     def _move(self, path: str, target: str) -> None:
         self.moved[path] = _relative_to(self.library, target)
-
-    def _project(self) -> str:
-        """The project's name as its metadata spells it: the folder of its headers is called so."""
-        for line in self._read(f"{self.dist_info}/METADATA").splitlines():
-            key, _, value = line.partition(":")
-            if key.lower() == "name":
-                return value.strip()
-        return self.wheel.name
 
     def _signatures(self) -> list[str]:
         """What RECORD may leave out: its own signatures, and itself in some wheels."""

@@ -36,7 +36,7 @@ def test_modules_and_metadata_go_to_the_library(tmp_path: Path) -> None:
 def test_data_is_spread_over_the_scheme_and_leaves_no_trace(tmp_path: Path) -> None:
     data = {"data/share/man/x.1": "m", "headers/sub/x.h": "h", "purelib/p.py": "", "platlib/l.py": "", "data/top": ""}
     found = targets(placed(tmp_path, name="De-Mo", data=data, scripts={"run": "#!/bin/sh\n"}))
-    assert {"share/man/x.1", "top", f"{HEADERS}/De-Mo/sub/x.h", f"{SITE}/p.py", f"{SITE}/l.py"} <= found
+    assert {"share/man/x.1", "top", f"{HEADERS}/de-mo/sub/x.h", f"{SITE}/p.py", f"{SITE}/l.py"} <= found
     assert f"{SCRIPTS}/run" in found
     assert not [path for path in found if ".data" in path]
 
