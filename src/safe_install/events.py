@@ -88,7 +88,16 @@ class Waiting:
     holder: str
 
 
-Event: TypeAlias = PhaseStarted | PhaseAdvanced | PhaseEnded | Fetched | Retried | SteppedDown | Noticed | Waiting
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """Another process was waited for, and what it made is used. :param what: as the `Waiting` before called it."""
+
+    what: str
+
+
+Event: TypeAlias = (
+    PhaseStarted | PhaseAdvanced | PhaseEnded | Fetched | Retried | SteppedDown | Noticed | Waiting | Awaited
+)
 EventSink: TypeAlias = Callable[[Event], None]
 
 

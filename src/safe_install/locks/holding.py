@@ -1,14 +1,14 @@
 """Hold a lock file among processes and hosts: one try, then one line, then a bounded wait.
 
-The system frees the lock when its holder dies, on NFS after the server's lease. Who holds it is told by a note
-beside it, ``<lock>.owner``, which is never part of the locking: it may be missing or of an earlier holder. Lock files
-are never removed, since that would split waiters across two files.
+Who holds it is told by a note beside it (`notes`), which changes every few seconds as long as its writer lives. Waits
+are bounded from the last such change: a long build is waited for, and a holder that stands still or was on a host
+that died is not. Native locks of the dead are freed by the system. Lock files are never removed on Unix, since that
+would split waiters across two files.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -16,14 +16,135 @@ from typing import TYPE_CHECKING
 from ..errors import LockTimeoutError
 from ..events import Waiting
 from ..fs._system import host_name, system_path
-from ..fs.atomic import write_atomically
 from ..fs.failures import explain
+from ..fs.retry import retry
+from .kinds import KINDS, LockKind, is_unsupported, new_lock
+from .notes import OwnNote, read_note, read_note_bytes, read_owner
+from .pulse import PULSE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from filelock import BaseFileLock
+
     from ..events import EventSink
+
+_BEAT_SECONDS = 10.0
+# Beats within one time-out, when that is short.
+_BEATS_PER_TIMEOUT = 4
+# Seconds for errors of a single try that pass.
+_TRY_BUDGET = 1.0
+
+__all__ = ["Lock", "Patience", "hold", "read_owner"]
+
+
+class Lock:
+    """One lock file and its note. Not held at first; for one holder at a time, and one thread.
+
+    :param timeout: seconds that others wait for a sign of life: the note changes at least as often.
+    :param what: what the lock protects, for messages.
+    :param job: the URL of this job, for the note.
+    """
+
+    def __init__(self, path: Path, *, timeout: float, what: str, sink: EventSink, job: str | None = None) -> None:
+        self.path = path
+        self._what = what
+        self._sink = sink
+        self._interval = min(_BEAT_SECONDS, timeout / _BEATS_PER_TIMEOUT) if timeout > 0 else _BEAT_SECONDS
+        self._job = job
+        self._lock: BaseFileLock | None = None
+
+    def attempt(self) -> bool:
+        """Take it if it is free; return whether it is held now.
+
+        :raises LockTimeoutError: ``lock-unavailable``: no kind of lock works in its folder.
+        :raises StoreError: the lock file cannot be made or opened.
+        """
+        folder = self.path.parent
+        try:
+            os.makedirs(system_path(folder), exist_ok=True)
+            while (choice := KINDS.of(folder)).kind is not LockKind.NONE:
+                try:
+                    return self._attempt(choice.kind)
+                except OSError as error:
+                    if not is_unsupported(error):
+                        raise
+                    KINDS.demote(folder, choice.kind, error.strerror or str(error), self._sink)
+        except OSError as error:
+            raise explain(error, doing=f"lock {self._what}", path=self.path) from error
+        raise LockTimeoutError(
+            f"no kind of lock works in {folder}",
+            code="lock-unavailable",
+            context=(f"it is needed for {self._what}", choice.reason),
+            hint="use a folder on a local disk, or on a file system with locks or hard links",
+        )
+
+    def _attempt(self, kind: LockKind) -> bool:
+        from filelock import Timeout
+
+        lock = new_lock(self.path, kind)
+        if kind is LockKind.CLAIM:
+            self._release_dead(lock)
+        try:
+            retry(lambda: lock.acquire(timeout=0), what=f"lock {self.path}", budget=_TRY_BUDGET, sink=self._sink)
+        except Timeout:
+            return False
+        self._lock = lock
+        return True
+
+    def _release_dead(self, lock: BaseFileLock) -> None:
+        """Take away the claim of a process of this machine that is no more: nothing else ever does."""
+        from filelock import StrictSoftFileLock
+
+        note = read_note(self.path)
+        if note is None or not note.process.has_left_its_number():
+            return
+        assert isinstance(lock, StrictSoftFileLock)
+        try:
+            for claim in lock.claims:
+                if (claim.pid, claim.hostname) == (note.process.pid, host_name()):
+                    lock.force_break(claim.name)
+        except FileNotFoundError:
+            pass  # somebody else took it away, or there never was one
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[OwnNote]:
+        """Show, after a successful `attempt`, that it is held; yield the note; release it at the end."""
+        assert self._lock is not None
+        try:
+            note = OwnNote(self.path, job=self._job)
+            note.write()
+            try:
+                with PULSE.beating(note.beat, interval=self._interval):
+                    yield note
+            finally:
+                # Before somebody else can hold it and write the next one.
+                note.withdraw()
+        finally:
+            lock, self._lock = self._lock, None
+            lock.release()
+
+
+class Patience:
+    """How long to wait for a lock that somebody else holds.
+
+    :param timeout: seconds since the note changed last, seen by the own clock, beginning now.
+    """
+
+    def __init__(self, path: Path, *, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._clock = clock
+        self._seen = read_note_bytes(path)
+        self._since = clock()
+
+    def is_over(self) -> bool:
+        """Look at the note again."""
+        seen = read_note_bytes(self._path)
+        if seen != self._seen:
+            self._seen, self._since = seen, self._clock()
+        return self._clock() - self._since >= self._timeout
 
 
 @contextlib.contextmanager
@@ -32,59 +153,26 @@ def hold(
 ) -> Iterator[None]:
     """Hold the lock file *path* in the body; it and its folder are made when missing.
 
-    :param timeout: seconds to wait after the first try; 0 means that try alone.
+    :param timeout: seconds to wait after the holder's last sign of life; 0 means one try alone.
     :param what: what the lock protects, for messages, such as ``the environment /ci/.venv``.
     :param job: the URL of this job, for the note.
     :param poll: seconds between tries.
-    :raises LockTimeoutError: ``lock-timeout``; the lock is not held.
-    :raises StoreError: the lock file cannot be opened, or its file system has no locks.
+    :raises LockTimeoutError: ``lock-timeout``; ``lock-unavailable``: there are no locks. The lock is not held.
+    :raises StoreError: the lock file cannot be opened.
     """
-    # Imported here: 25 ms, and a warm run takes no lock.
-    from filelock import FileLock, Timeout
-
-    # Not bound to the thread: a context manager may be left in another one than it was entered in.
-    lock = FileLock(system_path(path), thread_local=False, poll_interval=poll)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            sink(Waiting(lock=what, holder=read_owner(path)))
-            lock.acquire(timeout=timeout)
-    except Timeout as error:
-        raise LockTimeoutError(
-            f"waited {timeout:g} s for the lock of {what} at {path}",
-            code="lock-timeout",
-            context=(f"held by {read_owner(path)}",),
-            hint="is another installation running? Raise the limit with --lock-timeout or SAFE_INSTALL_LOCK_TIMEOUT",
-        ) from error
-    except OSError as error:
-        raise explain(error, doing=f"lock {what}", path=path) from error
-    try:
-        _write_owner(path, job)
+    lock = Lock(path, timeout=timeout, what=what, sink=sink, job=job)
+    if not lock.attempt():
+        sink(Waiting(lock=what, holder=read_owner(path)))
+        patience = Patience(path, timeout=timeout)
+        while not lock.attempt():
+            if patience.is_over():
+                raise LockTimeoutError(
+                    f"waited {timeout:g} s for the lock of {what} at {path}",
+                    code="lock-timeout",
+                    context=(f"held by {read_owner(path)}, without a sign of life in that time",),
+                    hint="is another installation running? Raise the limit with --lock-timeout or "
+                    "SAFE_INSTALL_LOCK_TIMEOUT",
+                )
+            time.sleep(poll)
+    with lock.held():
         yield
-    finally:
-        lock.release()
-
-
-def read_owner(path: Path) -> str:
-    """Return who holds the lock file *path*, as far as the note beside it tells: ``pid 7 on host a since 10:42:07``."""
-    try:
-        with open(system_path(_note(path)), encoding="utf-8") as file:
-            note = json.load(file)
-        since = time.strftime("%H:%M:%S", time.localtime(note["since"]))
-        text = f"pid {note['pid']} on {note['host']} since {since}"
-        return f"{text}, job {note['job']}" if note.get("job") else text
-    except (OSError, ValueError, KeyError, TypeError):
-        return "an unknown process"
-
-
-def _note(path: Path) -> Path:
-    return path.with_name(path.name + ".owner")
-
-
-def _write_owner(path: Path, job: str | None) -> None:
-    note = {"host": host_name(), "pid": os.getpid(), "since": time.time(), "job": job}
-    try:
-        write_atomically(_note(path), json.dumps(note).encode() + b"\n", budget=0)
-    except OSError:
-        pass  # the note only helps people

@@ -46,10 +46,17 @@ class Process(NamedTuple):
 
     def is_gone(self) -> bool:
         """Whether it has ended for certain; False for one of another machine or container, of which we know nothing."""
-        if self.machine != machine_name() or not 0 < self.pid < _MOST_PROCESSES:
-            return False
-        born = birth_of(self.pid)
+        born = self._born_now()
         return born is None or bool(born and self.born and born != self.born)
+
+    def has_left_its_number(self) -> bool:
+        """Whether it has ended for certain, and no later process has its number."""
+        return self._born_now() is None
+
+    def _born_now(self) -> str | None:
+        if self.machine != machine_name() or not 0 < self.pid < _MOST_PROCESSES:
+            return ""
+        return birth_of(self.pid)
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}"
