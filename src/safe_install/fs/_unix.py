@@ -177,6 +177,11 @@ def strangers_who_write(path: str) -> tuple[str, str] | None:
     return f"it belongs to another user, {owner}", f"chown -R {os.geteuid()} {shlex.quote(path)}"
 
 
+def everybody_writes(path: str) -> bool:
+    """Whether users of other groups can write the folder *path*. Nothing is tried there."""
+    return bool(os.stat(path).st_mode & stat.S_IWOTH)
+
+
 def _uid_of_a_new_file(folder: str) -> int | None:
     place = os.path.join(folder, f".owner-{secrets.token_hex(8)}")
     try:

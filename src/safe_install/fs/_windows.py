@@ -150,6 +150,11 @@ def strangers_who_write(path: str) -> tuple[str, str] | None:  # noqa: ARG001 - 
     return None
 
 
+def everybody_writes(path: str) -> bool:  # noqa: ARG001 - the signature of Unix
+    """False: as for `strangers_who_write`."""
+    return False
+
+
 def mount_type(path: str) -> tuple[str, str]:
     """``cifs`` for a share and a drive that is one, else an empty text; no options."""
     import ctypes

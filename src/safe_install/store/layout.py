@@ -13,8 +13,11 @@
       staging/                       what is being made; nothing in it is ever read by another process
       locks/                         lock files and the notes of their holders
       leases/                        who uses which entries at the moment (`leases`)
+      jobs/                          which private stores of jobs lie above this one (`jobs`)
       logs/                          what failed builds printed
       trash/                         what was moved out of the way, until it is removed
+      generations/<digest>.json      in a seed: lists of entries, named by their own digest (`generations`)
+      current                        in a seed: which generation its readers see
 
 The number is the format version of the bucket, so that two releases share a root. ``<name>`` is the first 32
 characters of a digest, ``<ab>`` its first two. The ``<ab>`` folders are all made with the store, so that publishing
@@ -48,7 +51,8 @@ MANIFEST: Final = "manifest.json"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NAME_LENGTH = 32
-_WORK_FOLDERS = ("staging", "locks", "leases", "logs", "trash")
+_WORK_FOLDERS = ("staging", "locks", "leases", "jobs", "logs", "trash")
+_SEED_NAMES = ("generations", "current")
 _PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -110,6 +114,27 @@ class Layout:
         """The folder for leases."""
         return self.root / "leases"
 
+    @property
+    def jobs(self) -> Path:
+        """The folder for the whereabouts of job layers."""
+        return self.root / "jobs"
+
+    @property
+    def generations(self) -> Path:
+        """The folder for a seed's generations; there in seeds alone."""
+        return self.root / "generations"
+
+    def generation(self, digest: Digest) -> Path:
+        """The file of one generation."""
+        if not _DIGEST.fullmatch(digest):
+            raise InputError(f"`{digest[:80]}` is no digest of a generation", code="malformed-digest")
+        return self.generations / f"{digest}.json"
+
+    @property
+    def current(self) -> Path:
+        """The file that names the generation which a seed's readers see."""
+        return self.root / "current"
+
     def lock(self, name: str) -> Path:
         """A lock file."""
         return self.root / "locks" / f"{name}.lock"
@@ -122,7 +147,7 @@ class Layout:
     def is_known(self, name: str) -> bool:
         """Whether *name* directly below the root may be ours, of this release or of another."""
         stem, _, number = name.rpartition("-")
-        return name in {*_WORK_FOLDERS, self.marker.name} or (bool(stem) and number.isdigit())
+        return name in {*_WORK_FOLDERS, *_SEED_NAMES, self.marker.name} or (bool(stem) and number.isdigit())
 
     def _entry(self, bucket: str, digest: Digest, ending: str) -> Path:
         # A digest may come from a lock file, and becomes a path here.

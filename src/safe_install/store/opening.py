@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import PolicyError, StoreError
-from ..fs._system import CREATE, is_sealed, revalidate, seal, strangers_who_write, system_path
+from ..fs._system import CREATE, everybody_writes, is_sealed, revalidate, seal, strangers_who_write, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from .layout import BUCKETS
@@ -66,6 +66,37 @@ def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
         ) from error
     except OSError as error:
         raise _unusable(error, layout.root) from error
+
+
+def recognise_layout(layout: Layout) -> Marker:
+    """Return what is known of the store at ``layout.root``; nothing is written, and no right to write is needed.
+
+    :raises StoreError: ``store-missing``, ``store-not-a-folder``, ``store-not-ours``, ``store-newer-format``.
+    :raises PolicyError: ``store-unsafe``: everybody can write it.
+    """
+    root = system_path(layout.root)
+    revalidate(os.path.dirname(root))
+    try:
+        if not stat.S_ISDIR(os.stat(root).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
+        if everybody_writes(root):
+            raise PolicyError(
+                f"the store at {layout.root} is not used: everybody can change what is installed from it",
+                code="store-unsafe",
+                hint="take the right to write away from others if you trust what is in it now",
+            )
+        marker = _read_marker(layout)
+    except FileNotFoundError as error:
+        raise StoreError(f"there is no store at {layout.root}", code="store-missing") from error
+    except NotADirectoryError as error:
+        raise StoreError(
+            f"there is no store at {layout.root}: that, or a folder above it, is a file", code="store-not-a-folder"
+        ) from error
+    except OSError as error:
+        raise explain(error, doing="read the store", path=layout.root) from error
+    if marker is None:
+        raise StoreError(f"the folder {layout.root} is not a store of safe-install", code="store-not-ours")
+    return marker
 
 
 def _make_root(layout: Layout) -> bool:

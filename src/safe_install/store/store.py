@@ -19,7 +19,7 @@ from .documents import CachedPage, decode_document, decode_page, encode_document
 from .inventory import StoreInfo, take_inventory
 from .layout import MANIFEST, Layout
 from .manifest import Manifest, read_manifest, write_manifest
-from .opening import Marker, open_layout
+from .opening import Marker, open_layout, recognise_layout
 from .publish import Publisher
 from .trees import TreeWriter, WheelTree
 
@@ -62,6 +62,22 @@ class Store:
         """
         layout = Layout(root.absolute())
         return cls(layout, open_layout(layout, budget=retry_budget, sink=sink), retry_budget=retry_budget, sink=sink)
+
+    @classmethod
+    def open_for_reading(cls, root: Path, *, retry_budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> Store:
+        """Open a store that is there already, without writing anything: perhaps a mount that cannot be written.
+
+        Only what reads may be asked of it.
+
+        :raises StoreError: and *PolicyError*: as `recognise_layout` says.
+        """
+        layout = Layout(root.absolute())
+        return cls(layout, recognise_layout(layout), retry_budget=retry_budget, sink=sink)
+
+    @property
+    def layout(self) -> Layout:
+        """Where everything in it lies."""
+        return self._layout
 
     @property
     def root(self) -> Path:
