@@ -6,7 +6,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
+from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep
+from resolvelib.resolvers import Resolution as DecisionProcess
 
 from ..errors import RequirementsError
 from ..events import Noticed, PhaseAdvanced, PhaseEnded, PhaseStarted, SteppedDown, ignore
@@ -75,8 +76,9 @@ def _attempt(
     That happens once for a project at most, and costs little: everything that was read is remembered.
     """
     reporter = _Reporter(priorities, sink)
+    provider = Provider(finder, priorities)
     try:
-        return Resolver(Provider(finder, priorities), reporter).resolve(roots, max_rounds=_MOST_ROUNDS).mapping
+        decided = DecisionProcess(provider, reporter).resolve(roots, max_rounds=_MOST_ROUNDS).mapping
     except _OrderChangedError:
         return None
     except ResolutionImpossible as error:
@@ -87,6 +89,22 @@ def _attempt(
             code="resolution-too-deep",
             hint="restrict the versions of some requirements",
         ) from error
+    return _needed(roots, provider, decided)
+
+
+def _needed(roots: Iterable[Ask], provider: Provider, decided: Mapping[Key, Candidate]) -> Mapping[Key, Candidate]:
+    """The part of *decided* to which a way leads from *roots*; the rest was needed by what was decided otherwise later.
+
+    `resolvelib.Resolver` does this too, but never ends where what is left over needs itself in a circle.
+    """
+    needed: dict[Key, Candidate] = {}
+    waiting = [ask.key for ask in roots]
+    while waiting:
+        key = waiting.pop()
+        if key not in needed:
+            needed[key] = decided[key]
+            waiting += [ask.key for ask in provider.get_dependencies(decided[key])]
+    return needed
 
 
 class _OrderChangedError(Exception):

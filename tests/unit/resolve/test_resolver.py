@@ -95,6 +95,19 @@ def test_a_circle_is_no_trouble(universe: Universe) -> None:
     assert versions(solve(universe, "a")) == {"a": "1.0", "b": "1.0"}
 
 
+def test_a_circle_that_nobody_needs_any_more_is_left_out(universe: Universe) -> None:
+    """``a 2.0`` brings it, and has to give way only after it was decided."""
+    universe.add("a", "2.0", requires=["b"])
+    universe.add("a", "1.0")
+    universe.add("b", "1.0", requires=["c"])
+    universe.add("c", "1.0", requires=["b"])
+    universe.add("d", "1.0", requires=["e"])
+    universe.add("e", "1.0", requires=["f"])
+    universe.add("f", "1.0", requires=["a<2"])
+
+    assert versions(solve(universe, "a", "d")) == {"a": "1.0", "d": "1.0", "e": "1.0", "f": "1.0"}
+
+
 def test_a_pin_tells_who_needs_it_and_what_it_needs(universe: Universe) -> None:
     universe.add("app", "1.0", requires=["Lib_One[x]", "gone; python_version < '3'"], requires_python=">=3.8")
     universe.add("lib-one", "1.0", extras=["x"], requires=["zed; extra == 'x'", "lib-one[y]"])
