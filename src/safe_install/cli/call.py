@@ -128,8 +128,15 @@ def _made(scratch: Path) -> Path:
 
 
 def _own_fault(caught: Exception, *, verbose: bool) -> SafeInstallError:
+    """Return the error for what nobody expected; a full disk may be met anywhere, and is no bug."""
     import traceback
 
+    if isinstance(caught, OSError):
+        from ..fs.failures import explain
+
+        explained = explain(caught, doing="work", path=str(caught.filename or Path.cwd()))
+        if explained.code in {"disk-full", "read-only"}:
+            return explained
     lines = traceback.format_exception(caught)
     shown = lines if verbose else lines[-3:]
     return SafeInstallError(

@@ -1,7 +1,8 @@
 """Files of indexes and direct URLs: found in the store, or fetched into it, checked against their digests.
 
 A file whose SHA-256 is known and whose entry is in the store is not fetched again. What is fetched is hashed while
-it streams to staging, compared, and (a wheel) unpacked and published; the whole file is never in memory.
+it streams to staging, compared, and (a wheel) unpacked and published; the whole file is never in memory. Of all
+processes that need a file of known digest, one fetches it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.request import url2pathname
 
 from ..errors import IntegrityError
 from ..events import telling
+from ..fs.failures import explain
 from ..fs.hashing import hash_file
 from ..install.wheel import unpack_wheel
 from ..models import Digest, Hashes, RemoteFile
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
+    from ..store.flight import Flight
     from ..store.trees import TreeWriter, WheelTree
     from .report import Origin
     from .session import Session
@@ -69,12 +72,18 @@ class Artifacts:
         :raises NetworkError: it could not be fetched.
         """
         return self._once.get(
-            ("wheel", file.url, hashes), lambda: self._wheel(file, name=name, version=version, hashes=hashes, key=key)
+            ("wheel", file.url, hashes),
+            lambda: self._wheel(file, name=name, version=version, hashes=hashes, key=key),
+            is_valid=lambda found: found.tree.folder.exists(),
         )
 
     def sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
         """Return a source archive as a file of the store. Errors as `wheel`."""
-        return self._once.get(("sdist", file.url, hashes), lambda: self._sdist(file, hashes=hashes, key=key))
+        return self._once.get(
+            ("sdist", file.url, hashes),
+            lambda: self._sdist(file, hashes=hashes, key=key),
+            is_valid=lambda found: found.path.exists(),
+        )
 
     def digest(self, file: RemoteFile, *, name: NormalizedName, version: Version | None, key: str) -> Digest:
         """Return the SHA-256 of a file, which is fetched when nothing nearer tells it. Errors as `wheel`."""
@@ -112,10 +121,24 @@ class Artifacts:
     def _wheel(
         self, file: RemoteFile, *, name: NormalizedName, version: Version | None, hashes: Hashes, key: str
     ) -> WheelArtifact:
-        store = self._session.store
+        def fetch(_: Flight | None = None) -> WheelArtifact:
+            return self._fetch_wheel(file, name=name, version=version, hashes=hashes, key=key)
+
         known = self._known_digest(file, hashes)
-        if known is not None and (found := store.wheel(known)) is not None:
-            return WheelArtifact(tree=found, origin="store", digests={"sha256": known})
+        if known is None:
+            # There is nothing by which another process could tell that this file is the one that it needs.
+            return fetch()
+
+        def look() -> WheelArtifact | None:
+            found = self._session.store.wheel(known)
+            return found and WheelArtifact(tree=found, origin="store", digests={"sha256": known})
+
+        return self._session.flights.get("wheel", known, what=file.filename, look=look, make=fetch).value
+
+    def _fetch_wheel(
+        self, file: RemoteFile, *, name: NormalizedName, version: Version | None, hashes: Hashes, key: str
+    ) -> WheelArtifact:
+        store = self._session.store
         with store.stage_file() as staged:
             digests = self._download(file, staged, hashes=hashes, key=key)
             digest = Digest(digests["sha256"])
@@ -129,13 +152,22 @@ class Artifacts:
 
     def _sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
         store = self._session.store
+
+        def fetch(_: Flight | None = None) -> SourceArtifact:
+            with store.stage_file() as staged:
+                digest = Digest(self._download(file, staged, hashes=hashes, key=key)["sha256"])
+                path = store.publish_file(staged, digest)
+            return SourceArtifact(path=path, digest=digest, filename=file.filename)
+
         known = self._known_digest(file, hashes)
-        if known is not None and (found := store.file(known)) is not None:
-            return SourceArtifact(path=found, digest=known, filename=file.filename)
-        with store.stage_file() as staged:
-            digest = Digest(self._download(file, staged, hashes=hashes, key=key)["sha256"])
-            path = store.publish_file(staged, digest)
-        return SourceArtifact(path=path, digest=digest, filename=file.filename)
+        if known is None:
+            return fetch()
+
+        def look() -> SourceArtifact | None:
+            found = store.file(known)
+            return found and SourceArtifact(path=found, digest=known, filename=file.filename)
+
+        return self._session.flights.get("file", known, what=file.filename, look=look, make=fetch).value
 
     def _known_digest(self, file: RemoteFile, hashes: Hashes) -> Digest | None:
         """The SHA-256 that the file must have, when that can be told without fetching it.
@@ -160,8 +192,11 @@ class Artifacts:
             for algorithm in hashes.algorithms | file.hashes.algorithms
             if algorithm in hashlib.algorithms_available
         }
-        with open(target, "xb") as stream:
-            result = self._session.index.download(file, stream, algorithms={"sha256", *usable}, key=key)
+        try:
+            with open(target, "xb") as stream:
+                result = self._session.index.download(file, stream, algorithms={"sha256", *usable}, key=key)
+        except OSError as error:  # from the first or the last write: others are explained where they happen
+            raise explain(error, doing=f"write the download of {file.filename}", path=target) from error
         for expected in (hashes, file.hashes):
             if not expected.matches(result.hashes):
                 raise _mismatch(file, expected, result.hashes)
