@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import IntegrityError, StoreError
 from ..events import Noticed, SteppedDown, ignore
-from ..fs._system import CREATE, revalidate, seal, system_path
+from ..fs._system import CREATE, seal, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.hashing import content_time, hash_file
 from ..fs.remove import remove_file, remove_tree
-from ..fs.retry import DEFAULT_BUDGET, retry
+from ..fs.retry import DEFAULT_BUDGET
 from .documents import CachedPage, decode_document, decode_page, encode_document, encode_page
 from .inventory import StoreInfo, take_inventory
 from .layout import MANIFEST, Layout
+from .looking import look
 from .manifest import Manifest, read_manifest, write_manifest
 from .opening import Marker, open_layout, recognise_layout
 from .publish import Publisher
@@ -245,21 +246,7 @@ class Store:
             return take_inventory(self._layout)
 
     def _look(self, path: Path, load: Callable[[Path], T | None]) -> T | None:
-        """Load what is at *path*; once more, after the folders were opened, when it seems not to be there (NFS)."""
-
-        def attempt() -> T | None:
-            try:
-                return load(path)
-            except FileNotFoundError:
-                revalidate(system_path(path.parent))
-                revalidate(system_path(path))
-            try:
-                return load(path)
-            except FileNotFoundError:
-                return None
-
-        with self._explaining("read an entry of the store", path):
-            return retry(attempt, what=f"read {path}", budget=self._budget, sink=self._sink)
+        return look(path, load, budget=self._budget, sink=self._sink)
 
     @contextlib.contextmanager
     def _staged(self, path: Path) -> Iterator[None]:
