@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from ..settings import Option
 
 _EPILOG = (
-    "Each option above that stands under a title of its own is also a variable, such as SAFE_INSTALL_LINK_MODE, and a key of "
-    "[tool.safe-install] in pyproject.toml or of safe-install.toml. The command line beats the variable, and that the file."
+    "Each option under a title of its own is also a variable, such as SAFE_INSTALL_LINK_MODE, and a key of "
+    "[tool.safe-install] in pyproject.toml or of safe-install.toml. The command line beats the variable, "
+    "and the variable beats the file."
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
