@@ -47,6 +47,12 @@ def target(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of local file systems hold wherever the tests run."""
+    monkeypatch.setattr(link, "is_network", lambda place: False)
+
+
 @pytest.fixture
 def without_reflinks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "reflinks", lambda: False)

@@ -185,7 +185,7 @@ def test_a_place_where_nothing_can_be_made_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_read_only_file_system_is_refused(tmp_path: Path) -> None:
-    with failing("mkdir", "store", errno.EROFS):
+    with failing("mkdir", f"{tmp_path}/store", errno.EROFS):
         assert refusal(tmp_path / "store").code == "store-read-only"
 
 
