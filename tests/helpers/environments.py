@@ -40,6 +40,11 @@ def this_interpreter() -> Interpreter:
     return probe(getattr(sys, "_base_executable", None) or sys.executable)
 
 
+def other_interpreters() -> list[Path]:
+    """What a version manager keeps on this machine; nothing where there is none."""
+    return sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin/python"))
+
+
 def prepared(
     folder: Path, filename: str, content: bytes, *, direct_url: Mapping[str, Any] | None = None, requested: bool = False
 ) -> PreparedWheel:

@@ -60,7 +60,7 @@ def test_each_of_many_installs_its_own_distribution(tmp_path: Path, start: str) 
     found = {path.name for path in Path(environment_at(root).purelib, "ns").iterdir()}
     assert found == {"__init__.py", *(f"{name}.py" for name in names)}
     left = {path.name for path in root.parent.iterdir()} - {"env"}
-    assert left == {".env.safe-install.lock", ".env.safe-install.lock.owner"}
+    assert left <= {".env.safe-install.lock", ".env.safe-install.lock.owner"}
 
 
 def test_versions_that_fight_leave_one_of_them_whole(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
 
-from ..errors import TargetError
+from ..errors import StoreError, TargetError
 from ..install.apply import Applied, ApplyOptions, apply
 from ..install.environment import Environment, Place, recognise
 from ..install.holding import hold_environment
@@ -20,6 +20,7 @@ from ..install.plan import Changes, Wanted, plan_changes
 from ..models import DirectorySource
 from .direct_url import direct_url_document
 from .report import DistributionResult, Outcome
+from .vanishing import survive_vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,14 +102,27 @@ def change_environment(
     prepared = _Prepared(supply=supply)
     present = read_installed(environment) if target.state.exists else {}
     prepared.get(_needed(by_name, _plan(by_name, present, exact=exact)))
-    with hold_environment(target.root, timeout=session.settings.lock_timeout, sink=session.sink) as state:
+
+    def change() -> tuple[Changes, Applied | None]:
+        state = recognise(target.root)
         present = read_installed(environment) if state.exists else {}
         changes = _plan(by_name, present, exact=exact)
         prepared.get(_needed(by_name, changes))
         wheels = [prepared.wheels[name].wheel for name in changes.needed]
-        applied: Applied | None = None
-        if changes or state.place in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
-            applied = apply(state, environment, wheels, changes.removed, options=_options(session), sink=session.sink)
+        if not changes and state.place not in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
+            return changes, None
+        try:
+            return changes, apply(
+                state, environment, wheels, changes.removed, options=_options(session), sink=session.sink
+            )
+        except StoreError:
+            # One of them may be gone. Whoever tries again looks for each anew.
+            prepared.wheels.clear()
+            raise
+
+    timeout = session.settings.lock_timeout
+    with hold_environment(target.root, timeout=timeout, sink=session.sink, job=session.job):
+        changes, applied = survive_vanishing(change, session.sink)
     return _outcome(session, target, by_name, prepared, changes, applied)
 
 
@@ -145,6 +159,7 @@ def _options(session: Session) -> ApplyOptions:
         link_mode=session.settings.link_mode,
         compile_bytecode=session.settings.compile_bytecode,
         retry_budget=session.settings.retry_budget,
+        variables=session.surroundings.variables,
         check_wheels=False,  # the store checks each when it hands it out
     )
 
@@ -171,6 +186,7 @@ def _outcome(
                 origin=supplied.origin if supplied else "store",
                 action="kept" if supplied is None else "replaced" if name in changes.replace else "installed",
                 link_mode="+".join(modes) if supplied else None,
+                layer=session.store.layer_of(supplied.wheel.tree.folder) if supplied else None,
             )
         )
     layout = {

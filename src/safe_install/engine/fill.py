@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..install.apply import ApplyOptions, apply
+from ..install.apply import Applied, ApplyOptions, apply
 from ..install.environment import Environment, recognise
 from ..install.installed import read_installed
 from ..models import FormatControl
 from ..resolve.request import ResolveRequest
 from ..resolve.requirement import WantedRequirement
 from ..resolve.resolver import resolve
+from .vanishing import survive_vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,16 +73,19 @@ class Filler:
         pins = resolve(self._request(environment), self._workshop.metadata, interpreter, self._session.sink).pins
         present = read_installed(environment.environment)
         new = [pin for pin in pins if not _is_there(present, pin.name, pin.version)]
-        supplied = self._workshop.supply.prepare(new)
         replaced = [item for pin in new for item in present.get(pin.name, ())]
-        apply(
-            recognise(environment.environment.root),
-            environment.environment,
-            [each.wheel for each in supplied],
-            replaced,
-            options=self._options(),
-            sink=self._session.sink,
-        )
+
+        def install() -> Applied:
+            return apply(
+                recognise(environment.environment.root),
+                environment.environment,
+                [each.wheel for each in self._workshop.supply.prepare(new)],
+                replaced,
+                options=self._options(),
+                sink=self._session.sink,
+            )
+
+        survive_vanishing(install, self._session.sink)
         return {pin.name: str(pin.version) for pin in pins}
 
     def _request(self, environment: PrivateEnvironment) -> ResolveRequest:
@@ -103,6 +107,7 @@ class Filler:
             app_data=self._session.app_data,
             compile_bytecode=False,
             retry_budget=self._session.settings.retry_budget,
+            variables=self._session.surroundings.variables,
             check_wheels=False,
         )
 

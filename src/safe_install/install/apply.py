@@ -58,6 +58,7 @@ class ApplyOptions:
     :param retry_budget: seconds for errors that pass.
     :param installer_name: the content of INSTALLER.
     :param prompt: of a new environment; None for the name of its folder.
+    :param variables: what interpreters are started with when virtualenv has to ask one.
     :param check_wheels: look whether the wheels' trees are whole; False where the store has just done that.
     """
 
@@ -69,6 +70,7 @@ class ApplyOptions:
     retry_budget: float = DEFAULT_BUDGET
     installer_name: str = "safe-install"
     prompt: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     check_wheels: bool = True
 
 
@@ -195,7 +197,11 @@ class _Application:
 
     def _create(self, folder: str) -> None:
         create_virtual_environment(
-            folder, self.environment.interpreter, app_data=self.options.app_data, prompt=self.options.prompt
+            folder,
+            self.environment.interpreter,
+            app_data=self.options.app_data,
+            prompt=self.options.prompt,
+            variables=self.options.variables,
         )
         self._step("create")
 

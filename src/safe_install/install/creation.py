@@ -9,17 +9,26 @@ from typing import TYPE_CHECKING
 from ..errors import TargetError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..models import Interpreter
 
 
 def create_virtual_environment(
-    place: str, interpreter: Interpreter, *, app_data: Path, prompt: str | None = None
+    place: str,
+    interpreter: Interpreter,
+    *,
+    app_data: Path,
+    prompt: str | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> None:
     """Make a virtual environment at *place*, an empty or missing folder. Takes about 80 ms.
 
     :param interpreter: the one to make it from; of a virtual environment the Python behind it is taken.
     :param app_data: a folder where virtualenv keeps what it learns of interpreters; made when missing.
     :param prompt: what the activation scripts show; the name of the folder by default.
+    :param variables: what *interpreter* is started with, where it has to be asked; some need ``LD_LIBRARY_PATH``, and
+        on Windows all need ``SYSTEMROOT``.
     :raises TargetError: ``environment-creation-failed``; what was made so far is at *place*.
     """
     if os.pathsep in place:
@@ -35,7 +44,7 @@ def create_virtual_environment(
         *([f"--prompt={prompt}"] if prompt else []),
     ]
     try:
-        _run(arguments, app_data)
+        _run(arguments, app_data, variables or {})
     except SystemExit as error:
         # Its argument parser complains in this way, on standard error.
         raise _failed(place, f"virtualenv refused its arguments, with exit code {error.code}") from error
@@ -54,12 +63,13 @@ def bundled_pip(interpreter: Interpreter) -> Path | None:
     return Path(wheel.path) if wheel is not None else None
 
 
-def _run(arguments: list[str], app_data: Path) -> None:
+def _run(arguments: list[str], app_data: Path, variables: Mapping[str, str]) -> None:
     # 60 ms to import.
     from virtualenv import session_via_cli
 
-    # Neither the user's variables nor a configuration file of virtualenv change what we make.
-    environ = {"VIRTUALENV_CONFIG_FILE": str(app_data / "none.ini"), "PATH": os.defpath}
+    # Neither variables nor a configuration file of virtualenv change what we make.
+    environ = {name: value for name, value in variables.items() if not name.upper().startswith("VIRTUALENV_")}
+    environ["VIRTUALENV_CONFIG_FILE"] = str(app_data / "none.ini")
     with session_via_cli(arguments, setup_logging=False, env=environ) as session:
         session.run()
 

@@ -34,14 +34,16 @@ def find_interpreter(request: str | None, *, path_variable: str, current: str) -
     if match is None or os.sep in request or (os.altsep or os.sep) in request:
         return _by_path(request, path_variable)
     wanted = tuple(map(int, match["version"].split(".")))
+    tried = []
     for candidate in _candidates(wanted, path_variable, current):
         version = running_version(candidate, timeout=_START_TIMEOUT)
         if version is not None and version[: len(wanted)] == wanted:
             return candidate
+        tried.append(f"{candidate} is {'.'.join(map(str, version))}" if version else f"{candidate} does not run")
     raise TargetError(
-        f"no Python {match['version']} was found",
+        f"no Python {match['version']} was found on PATH",
         code="interpreter-missing",
-        context=("searched: the Python that runs safe-install" + (f", {path_variable}" if path_variable else ""),),
+        context=tuple(tried),
         hint="install it, put its folder on PATH, or name its executable with --python PATH",
     )
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from helpers.capabilities import needs_rights, needs_symlinks, unix_only
-from helpers.environments import environment_at, install, tree_of, wheel
+from helpers.environments import environment_at, install, other_interpreters, tree_of, wheel
 
 from safe_install.errors import SafeInstallError, StoreError, TargetError
 from safe_install.events import Event, PhaseEnded, PhaseStarted, SteppedDown
-from safe_install.install.environment import Place, recognise
+from safe_install.install.environment import Environment, Place, recognise
+from safe_install.install.interpreter import probe
 from safe_install.models import LinkMode
 
 
@@ -33,6 +34,24 @@ def test_a_new_environment_imports_what_it_holds(tmp_path: Path) -> None:
     done = install(root, [wheel(tmp_path / "store", "demo", "1.0")], scratch=tmp_path)
     assert done.created
     assert run(root, "import demo, sys; print(demo.__version__, sys.prefix)") == f"1.0 {root}"
+
+
+@pytest.mark.parametrize("executable", other_interpreters(), ids=lambda path: path.parts[-3])
+def test_any_python_from_3_8_gets_an_environment_that_works(tmp_path: Path, executable: Path) -> None:
+    try:
+        interpreter = probe(str(executable))
+    except TargetError:
+        pytest.skip("older than 3.8")
+    root = tmp_path / "env"
+    source = "import sys\ndef main():\n    print(sys.version_info[:2], sys.prefix)\n"
+    demo = wheel(tmp_path / "store", files={"demo.py": source}, entry_points="[console_scripts]\ndemo = demo:main\n")
+    done = install(root, [demo], scratch=tmp_path, interpreter=interpreter, compile_bytecode=True)
+    assert done.compiled == 1
+    assert list(Path(Environment.at(root, interpreter).purelib).glob(f"__pycache__/*.{interpreter.cache_tag}.pyc"))
+    said = subprocess.run([root / "bin" / "demo"], capture_output=True, text=True, check=True).stdout
+    assert said == f"{interpreter.version[:2]} {root}\n"
+    install(root, [], scratch=tmp_path, remove=["demo"], interpreter=probe(str(root / "bin" / "python")))
+    assert not (Path(Environment.at(root, interpreter).purelib) / "demo.py").exists()
 
 
 def test_nothing_but_the_environment_and_its_lock_is_left(tmp_path: Path) -> None:
@@ -293,6 +312,19 @@ def test_a_path_that_would_fall_apart_in_path_is_refused(tmp_path: Path) -> None
         install(tmp_path / "a:b", [], scratch=tmp_path)
     assert caught.value.code == "environment-creation-failed"
     assert not (tmp_path / "a:b").exists()
+
+
+def test_settings_that_the_user_has_for_virtualenv_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ini = tmp_path / "virtualenv.ini"
+    ini.write_text("[virtualenv]\nsystem-site-packages = true\n")
+    hostile = {"VIRTUALENV_SYSTEM_SITE_PACKAGES": "1", "VIRTUALENV_CONFIG_FILE": str(ini), "VIRTUALENV_PROMPT": "x"}
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, value)
+    install(tmp_path / "env", [], scratch=tmp_path, variables=dict(os.environ))
+    assert recognise(tmp_path / "env").configuration["include-system-site-packages"] == "false"
+    assert "prompt" not in recognise(tmp_path / "env").configuration
 
 
 def test_every_error_is_one_of_ours(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_a_patch_version_is_not_taken_for_another(tmp_path: Path) -> None:
         find("3.77.2", str(tmp_path))
     assert caught.value.code == "interpreter-missing"
     assert "3.77.2" in caught.value.message
+    assert f"{tmp_path}/python3.77 is 3.77.1" in caught.value.context
 
 
 @unix_only

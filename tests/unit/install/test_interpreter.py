@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pytest
 from helpers.capabilities import unix_only
-from helpers.environments import install, this_interpreter
+from helpers.environments import install, other_interpreters, this_interpreter
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from safe_install.errors import TargetError
 from safe_install.install.interpreter import interpreter_from_document, interpreter_to_document, probe
-
-# What a version manager keeps; none, and no test, where there is no such thing.
-OTHERS = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/*/bin/python"))
 
 
 def imitation(folder: Path, script: str) -> str:
@@ -47,7 +44,7 @@ def test_probe_keeps_the_link_by_which_an_environment_is_found(tmp_path: Path) -
     assert found.relative_paths == this_interpreter().relative_paths
 
 
-@pytest.mark.parametrize("executable", OTHERS, ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("executable", other_interpreters(), ids=lambda path: path.parts[-3])
 def test_every_interpreter_of_this_machine_is_described_or_refused_as_too_old(executable: Path) -> None:
     said = subprocess.run(
         [executable, "-c", "import sys; print('%d %d' % sys.version_info[:2])"],
