@@ -130,7 +130,7 @@ def _read_lock(
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}", code="file-unreadable") from error
     lock = read_pylock(text, path)
-    return select(lock, interpreter, extras=extras, groups=groups or None)
+    return select(lock, interpreter, extras=extras, groups=groups or None, format_control=session.format_control)
 
 
 def _read_pins(session: Session, workshop: Workshop, name: str) -> tuple[list[Pin], bool]:
