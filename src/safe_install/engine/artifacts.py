@@ -8,6 +8,7 @@ processes that need a file of known digest, one fetches it.
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,15 @@ class Artifacts:
         sink = self._session.sink
         with telling(sink, "unpack", key=key, label=filename):
             unpack_wheel(
-                archive, writer, filename=filename, name=name, version=version, irregular=name in excused, sink=sink
+                archive,
+                writer,
+                filename=filename,
+                name=name,
+                version=version,
+                irregular=name in excused,
+                sink=sink,
+                # Elsewhere the exclusive creation of each file finds what a file system takes for one name.
+                folds_case=os.name == "nt",
             )
 
     def _wheel(
@@ -131,7 +140,7 @@ class Artifacts:
 
         def look() -> WheelArtifact | None:
             found = self._session.store.wheel(known)
-            return found and WheelArtifact(tree=found, origin="store", digests={"sha256": known})
+            return None if found is None else WheelArtifact(tree=found, origin="store", digests={"sha256": known})
 
         return self._session.flights.get("wheel", known, what=file.filename, look=look, make=fetch).value
 
@@ -165,7 +174,7 @@ class Artifacts:
 
         def look() -> SourceArtifact | None:
             found = store.file(known)
-            return found and SourceArtifact(path=found, digest=known, filename=file.filename)
+            return None if found is None else SourceArtifact(path=found, digest=known, filename=file.filename)
 
         return self._session.flights.get("file", known, what=file.filename, look=look, make=fetch).value
 
