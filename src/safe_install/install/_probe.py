@@ -79,9 +79,12 @@ def externally_managed(stdlib: str) -> str | None:
 
 def libc() -> tuple[str, str]:
     """Name and version of the C library, where it can be told."""
+    confstr = getattr(os, "confstr", None)
+    if confstr is None:
+        return "", ""
     try:
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    except (AttributeError, OSError, ValueError):
+        name, _, version = (confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (OSError, ValueError):
         name, version = "", ""
     return (name, version) if version else musl()
 
