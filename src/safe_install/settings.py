@@ -405,6 +405,14 @@ OPTIONS: tuple[Option, ...] = (
         help="How long to wait for a lock whose holder shows no sign of life.",
     ),
     Option(
+        name="job-url",
+        kind="text",
+        group="store",
+        metavar="URL",
+        commands=_STORING,
+        help="The page of this job, told to jobs that wait for it.  [default: what the CI system tells]",
+    ),
+    Option(
         name="report",
         kind="path",
         group="output",
@@ -492,6 +500,7 @@ class Settings:
     build_timeout: float = 3600.0
     allow_irregular: tuple[str, ...] = ()
     lock_timeout: float = 300.0
+    job_url: str | None = None
     report: Path | None = None
     json: bool = False
     progress: bool = True

@@ -10,6 +10,8 @@ from ..engine.session import Session, Surroundings
 from .pip_configuration import read_pip_configuration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .call import Call
 
 
@@ -21,8 +23,17 @@ def open_session(call: Call) -> Session:
         python=sys.executable,
         cache_dir=default_cache_dir(),
         index_defaults=read_pip_configuration(call.environ),
+        job=job_of(call.environ),
     )
     return Session(call.settings, surroundings, call.sink)
+
+
+def job_of(environ: Mapping[str, str]) -> str | None:
+    """Return the URL of the CI job that this process belongs to, from the variables that its system documents."""
+    if run := environ.get("GITHUB_RUN_ID"):
+        return f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
+    # GitLab, Jenkins.
+    return environ.get("CI_JOB_URL") or environ.get("BUILD_URL") or None
 
 
 def default_cache_dir() -> Path:

@@ -6,6 +6,7 @@ scratch and never shared (design section 8).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from ..build.variables import key_variables
 from ..errors import BuildError
 from ..fs.hashing import hash_file
 from ..models import Digest, Hashes
+from ..store.flight import Landed
 from ..store.layout import BUILT
 from ..store.trees import TreeWriter, WheelTree
 from .jobs import KeyedOnce
@@ -27,12 +29,14 @@ from .sources import OpenSource, Sources, describe_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
     from ..models import DirectSource, Interpreter, Pin, RemoteFile
     from ..protocols import EnvironmentFiller
+    from ..store.flight import Flight
     from .artifacts import Artifacts
     from .report import Origin
     from .session import Session
@@ -57,26 +61,30 @@ class Made:
 class Builds:
     """Builds for one session. Safe to use from many threads; who wants what is being built waits for it.
 
-    :param chain: the projects for whose builds this one is needed. A nested instance waits for nobody: two builds
-        that need one another would wait for ever.
+    :param chain: the projects for whose builds this one is needed.
+    :param flight: the innermost of those builds that other processes may wait for.
     """
 
     def __init__(
         self,
         session: Session,
         artifacts: Artifacts,
-        filler: Callable[[tuple[NormalizedName, ...]], EnvironmentFiller],
+        filler: Callable[[tuple[NormalizedName, ...], Flight | None], EnvironmentFiller],
         *,
         chain: tuple[NormalizedName, ...] = (),
+        flight: Flight | None = None,
     ) -> None:
         self._session = session
         self._artifacts = artifacts
         self._filler = filler
         self._chain = chain
+        self._flight = flight
         self._sources = Sources(session, artifacts)
         self._once = KeyedOnce()
         # A build uses all cores by itself when it can; more than one a core only makes all of them slow.
         self._slots = threading.BoundedSemaphore(os.cpu_count() or 1)
+        # What a build needs is built in the place of that build.
+        self._turn: AbstractContextManager[object] = contextlib.nullcontext() if chain else self._slots
 
     def from_file(self, pin: Pin, file: RemoteFile, interpreter: Interpreter, *, hashes: Hashes, key: str) -> Made:
         """Return the wheel of an sdist of an index.
@@ -117,32 +125,39 @@ class Builds:
     def _metadata(self, source: OpenSource, interpreter: Interpreter, *, name: NormalizedName | None) -> bytes:
         """What a wheel of *source* would say, from its static metadata, the store, or its backend."""
         key = self._source_key(source, interpreter, {})
-        if key is not None:
-            if (tree := self._find(key)) is not None:
-                from .metadata_source import read_wheel_metadata
-
-                return read_wheel_metadata(tree)
-            if (known := self._session.store.document(BUILT, _metadata_key(key))) is not None:
-                return str(known["metadata"]).encode("latin-1")
+        if key is not None and (known := self._known_metadata(key)) is not None:
+            return known
         # The PKG-INFO of a local tree may be of a time before its last change; that of an archive may not.
         if source.digest is not None and source.subdirectory is None:
             static = static_metadata(source.tree())
             if static is not None:
                 return static
-        return self._once.get(("metadata", *source.identity), lambda: self._prepare(source, interpreter, key, name))
+        subject = f"metadata of {source.subject}"
 
-    def _prepare(
-        self, source: OpenSource, interpreter: Interpreter, key: Digest | None, name: NormalizedName | None
-    ) -> bytes:
-        order = self._order(source, interpreter, {}, name=name, version=None, key=f"metadata of {source.subject}")
-        prepared = self._in_slot(name, lambda builder: builder.metadata(order))
-        if key is not None:
-            # Latin-1 gives back the same bytes, whatever they are.
-            document = {"metadata": prepared.data.decode("latin-1")}
-            self._session.store.publish_document(BUILT, _metadata_key(key), document)
-            if prepared.wheel is not None:
-                self._publish(prepared.wheel, key)
-        return prepared.data
+        def prepare(builder: Builder) -> bytes:
+            order = self._order(source, interpreter, {}, name=name, version=None, key=subject)
+            prepared = builder.metadata(order)
+            if key is not None:
+                # Latin-1 gives back the same bytes, whatever they are.
+                document = {"metadata": prepared.data.decode("latin-1")}
+                self._session.store.publish_document(BUILT, _metadata_key(key), document)
+                if prepared.wheel is not None:
+                    self._publish(prepared.wheel, key)
+            return prepared.data
+
+        def work() -> bytes:
+            return self._share(key, f"the {subject}", self._known_metadata, prepare, name=name).value
+
+        return self._once.get(("metadata", *source.identity), work)
+
+    def _known_metadata(self, key: Digest) -> bytes | None:
+        """What the store has of a source: in the wheel that was built from it, or as it was prepared."""
+        from .metadata_source import read_wheel_metadata
+
+        if (tree := self._find(key)) is not None:
+            return read_wheel_metadata(tree)
+        known = self._session.store.document(BUILT, _metadata_key(key))
+        return None if known is None else str(known["metadata"]).encode("latin-1")
 
     # Wheels
 
@@ -151,12 +166,16 @@ class Builds:
         if shared_key is not None and (found := self._find(shared_key)) is not None:
             return found, "store"
 
-        def build() -> WheelTree:
+        def build(builder: Builder) -> WheelTree:
             order = self._order(source, interpreter, pin.config_settings, name=pin.name, version=pin.version, key=key)
-            built = self._in_slot(pin.name, lambda builder: builder.build_wheel(order))
+            built = builder.build_wheel(order)
             return self._publish(built, shared_key) if shared_key is not None else self._keep_private(built)
 
-        return self._once.get(("wheel", *source.identity), build), "built"
+        def work() -> Landed[WheelTree]:
+            return self._share(shared_key, f"the build of {source.subject}", self._find, build, name=pin.name)
+
+        landed = self._once.get(("wheel", *source.identity), work, is_valid=lambda landed: landed.value.folder.exists())
+        return landed.value, "built" if landed.made else "store"
 
     def _order(
         self,
@@ -257,11 +276,39 @@ class Builds:
 
     # Running
 
-    def _in_slot(self, name: NormalizedName | None, work: Callable[[Builder], T]) -> T:
-        """Run *work* with a builder, when it is this build's turn.
+    def _share(
+        self,
+        key: Digest | None,
+        what: str,
+        look: Callable[[Digest], T | None],
+        work: Callable[[Builder], T],
+        *,
+        name: NormalizedName | None,
+    ) -> Landed[T]:
+        """Run *work* with a builder, when it is this build's turn and no other process does the same.
 
+        :param key: by which the result is found with *look*; None for what is never shared.
+        :param what: for messages.
+        :param name: of the project.
         :raises BuildError: ``build-cycle``: the project is needed to build itself.
         """
+        self._refuse_circle(name)
+
+        def run(flight: Flight | None) -> T:
+            self._session.cancellation.check()
+            chain = (*self._chain, name) if name is not None else self._chain
+            builder = Builder(self._filler(chain, flight), self._session.scratch, self._settings(), self._session.sink)
+            with self._session.stoppable(builder.cancel):
+                return work(builder)
+
+        if key is None:
+            with self._turn:
+                return Landed(value=run(self._flight), made=True)
+        return self._session.flights.get(
+            "build", key, what=what, look=lambda: look(key), make=run, turn=self._turn, parent=self._flight
+        )
+
+    def _refuse_circle(self, name: NormalizedName | None) -> None:
         if name is not None and name in self._chain:
             raise BuildError(
                 f"cannot build {name}: it is needed to build itself",
@@ -269,14 +316,6 @@ class Builds:
                 context=(" needs ".join((*self._chain, name)),),
                 hint=f"allow a wheel of {name}, for example with --only-binary {name}",
             )
-        chain = (*self._chain, name) if name is not None else self._chain
-        builder = Builder(self._filler(chain), self._session.scratch, self._settings(), self._session.sink)
-        if self._chain:
-            with self._session.stoppable(builder.cancel):
-                return work(builder)
-        with self._slots, self._session.stoppable(builder.cancel):
-            self._session.cancellation.check()
-            return work(builder)
 
     def _settings(self) -> BuildSettings:
         settings = self._session.settings

@@ -107,11 +107,11 @@ class KeyedOnce:
         self._locks: dict[object, threading.Lock] = {}
         self._values: dict[object, object] = {}
 
-    def get(self, key: object, compute: Callable[[], T]) -> T:
-        """Return the value of *key*, computing it when nobody did."""
+    def get(self, key: object, compute: Callable[[], T], *, is_valid: Callable[[T], bool] | None = None) -> T:
+        """Return the value of *key*, computing it when nobody did, or when what they got is not valid any more."""
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
-            if key not in self._values:
+            if key not in self._values or (is_valid and not is_valid(cast("T", self._values[key]))):
                 self._values[key] = compute()
             return cast("T", self._values[key])

@@ -14,6 +14,7 @@ from ..metadata import has_static_requirements, parse_core_metadata
 from ..models import ArchiveSource, Hashes
 from .jobs import KeyedOnce
 from .sources import describe_source
+from .vanishing import entry_vanished, survive_vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,11 +48,19 @@ class IndexedMetadata:
     def metadata(self, name: NormalizedName, file: RemoteFile) -> CoreMetadata:
         """As the protocol says."""
         self._session.cancellation.check()
-        return self._once.get((name, file.url), lambda: self._metadata(name, file))
+
+        def find() -> CoreMetadata:
+            return survive_vanishing(lambda: self._metadata(name, file), self._session.sink)
+
+        return self._once.get((name, file.url), find)
 
     def direct_metadata(self, source: DirectSource) -> tuple[DirectSource, CoreMetadata]:
         """As the protocol says."""
-        return self._once.get(source, lambda: self._direct(source))
+
+        def find() -> tuple[DirectSource, CoreMetadata]:
+            return survive_vanishing(lambda: self._direct(source), self._session.sink)
+
+        return self._once.get(source, find)
 
     def _metadata(self, name: NormalizedName, file: RemoteFile) -> CoreMetadata:
         data = self._wheel(name, file) if file.is_wheel else self._sdist(name, file)
@@ -102,9 +111,13 @@ def read_wheel_metadata(tree: WheelTree) -> bytes:
     """Return the METADATA of an unpacked wheel.
 
     :raises IntegrityError: it has none, which only a damaged entry can have.
+    :raises StoreError: ``entry-vanished``.
     """
     for entry in tree.manifest.files:
         folder, _, name = entry.path.partition("/")
         if name == "METADATA" and folder.endswith(".dist-info"):
-            return (tree.tree / entry.path).read_bytes()
+            try:
+                return (tree.tree / entry.path).read_bytes()
+            except FileNotFoundError as error:
+                raise entry_vanished(tree.folder) from error
     raise IntegrityError(f"{tree.manifest.filename} has no METADATA", code="wheel-metadata")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..errors import ExitCode, SafeInstallError
-from ..events import Fetched, PhaseEnded, Retried, SteppedDown, Waiting
+from ..events import Awaited, Fetched, PhaseEnded, Retried, SteppedDown
 from ..redact import redact_url
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Recorder:
             match event:
                 case Retried():
                     self.retries += 1
-                case Waiting():
+                case Awaited():
                     self.waited_for += 1
                 case SteppedDown():
                     self.step_downs.append(event)

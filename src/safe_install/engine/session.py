@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from ..fs.scratch import Scratch
 from ..interruption import shielded
 from ..models import Digest
+from ..store.layout import Layout
+from ..store.leases import OwnLease
 from ..store.store import Store
 from .indexes import FileOptions, IndexDefaults, index_settings
 from .interpreters import InterpreterCache
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from ..models import FormatControl, Interpreter
     from ..resolve.requirement import WantedRequirement
     from ..settings import Settings
+    from ..store.flight import Flights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,7 @@ class Surroundings:
     :param python: the interpreter that runs us.
     :param cache_dir: the store when no setting names one.
     :param index_defaults: what pip is configured for.
+    :param job: the URL of this job, told to those who wait for it.
     """
 
     variables: Mapping[str, str] = field(repr=False)
@@ -50,6 +54,7 @@ class Surroundings:
     python: str
     cache_dir: Path
     index_defaults: IndexDefaults = field(default_factory=IndexDefaults)
+    job: str | None = None
 
 
 class Session:
@@ -82,6 +87,36 @@ class Session:
         """The store. Errors as `Store.open`."""
         root = self.settings.cache_dir or self.surroundings.cache_dir
         return Store.open(root, retry_budget=self.settings.retry_budget, sink=self.sink)
+
+    @property
+    def lease(self) -> OwnLease:
+        """Where this process tells which entries it uses."""
+        with self._opening:
+            return self._lease
+
+    @functools.cached_property
+    def _lease(self) -> OwnLease:
+        lease = OwnLease(Layout(self.store.root), job=self.job, sink=self.sink)
+        self._stack.callback(lease.close)
+        return lease
+
+    @functools.cached_property
+    def flights(self) -> Flights:
+        """Single flights in the store that is written to."""
+        from ..store.flight import Flights
+
+        return Flights(
+            Layout(self.store.root),
+            timeout=self.settings.lock_timeout,
+            job=self.job,
+            sink=self.sink,
+            check=self.cancellation.check,
+        )
+
+    @property
+    def job(self) -> str | None:
+        """The URL of this job."""
+        return self.settings.job_url or self.surroundings.job
 
     @property
     def scratch(self) -> Scratch:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..build.sdist import unpack_sdist
+from ..errors import SafeInstallError
 from ..models import ArchiveSource, Digest, DirectorySource, Hashes, VcsSource
 from ..redact import redact_url
 from .jobs import KeyedOnce
+from .vanishing import entry_vanished, survive_vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,18 +58,25 @@ class Sources:
 
     def sdist(self, file: RemoteFile, *, hashes: Hashes, key: str, subdirectory: str | None = None) -> OpenSource:
         """Return a source archive, fetched. Errors as `Artifacts.sdist`; those of unpacking come from `tree`."""
-        artifact = self._artifacts.sdist(file, hashes=hashes, key=key)
+        sink = self._session.sink
+        digest = self._artifacts.sdist(file, hashes=hashes, key=key).digest
 
         def unpack() -> Path:
+            artifact = self._artifacts.sdist(file, hashes=hashes, key=key)
             folder = self._session.scratch.folder("source")
-            return unpack_sdist(artifact.path, folder, filename=artifact.filename, sink=self._session.sink)
+            try:
+                return unpack_sdist(artifact.path, folder, filename=artifact.filename, sink=sink)
+            except (OSError, SafeInstallError) as error:
+                if artifact.path.exists():
+                    raise
+                raise entry_vanished(artifact.path) from error
 
         return OpenSource(
-            digest=artifact.digest,
-            tree=lambda: self._once.get(artifact.digest, unpack),
+            digest=digest,
+            tree=lambda: self._once.get(digest, lambda: survive_vanishing(unpack, sink)),
             subject=file.filename,
             subdirectory=subdirectory,
-            digests={"sha256": artifact.digest},
+            digests={"sha256": digest},
         )
 
     def direct(self, source: DirectSource, *, hashes: Hashes, key: str) -> OpenSource:

@@ -12,7 +12,7 @@ from .jobs import run_all
 from .selections import Selections
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..models import Pin, RemoteFile
     from ..store.trees import WheelTree
@@ -52,6 +52,7 @@ class Supply:
                 missing.append((position, pin))
             else:
                 ready[position] = found
+        self._use(ready.values())
         if missing:
             made = run_all(
                 lambda item: self._make(item[1]),
@@ -60,8 +61,13 @@ class Supply:
                 cancellation=self._session.cancellation,
                 stop=self._session.stop,
             )
+            self._use(made)
             ready |= {position: supplied for (position, _), supplied in zip(missing, made, strict=True)}
         return [ready[position] for position in range(len(pins))]
+
+    def _use(self, supplied: Iterable[Supplied]) -> None:
+        """Ask whoever cleans the store up to leave these alone."""
+        self._session.lease.use(each.wheel.tree.folder for each in supplied)
 
     def located(self, pin: Pin) -> Pin:
         """Give a bare pin the files that its project's page lists.

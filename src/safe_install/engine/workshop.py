@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..models import DirectSource, Interpreter
     from ..protocols import EnvironmentFiller
+    from ..store.flight import Flight
     from .artifacts import Artifacts
     from .builds import Builds
     from .metadata_source import IndexedMetadata
@@ -26,6 +27,7 @@ class Workshop:
     store fetches, resolves and builds nothing.
 
     :param chain: the projects for whose builds this one works, so that a circle is found.
+    :param flight: the innermost of these builds that other processes may wait for.
     :param artifacts: shared with the workshop whose build this one works for, so that nothing is fetched twice.
     """
 
@@ -35,11 +37,13 @@ class Workshop:
         interpreter: Interpreter,
         *,
         chain: tuple[NormalizedName, ...] = (),
+        flight: Flight | None = None,
         artifacts: Artifacts | None = None,
     ) -> None:
         self.session = session
         self.interpreter = interpreter
         self._chain = chain
+        self._flight = flight
         self._shared_artifacts = artifacts
         self._lock = threading.RLock()
         self.supply = Supply(self)
@@ -76,7 +80,7 @@ class Workshop:
     def _builds(self) -> Builds:
         from .builds import Builds
 
-        return Builds(self.session, self.artifacts, self._filler, chain=self._chain)
+        return Builds(self.session, self.artifacts, self._filler, chain=self._chain, flight=self._flight)
 
     @functools.cached_property
     def _metadata(self) -> IndexedMetadata:
@@ -84,7 +88,7 @@ class Workshop:
 
         return IndexedMetadata(self)
 
-    def _filler(self, chain: tuple[NormalizedName, ...]) -> EnvironmentFiller:
+    def _filler(self, chain: tuple[NormalizedName, ...], flight: Flight | None) -> EnvironmentFiller:
         from .fill import Filler
 
-        return Filler(Workshop(self.session, self.interpreter, chain=chain, artifacts=self.artifacts))
+        return Filler(Workshop(self.session, self.interpreter, chain=chain, flight=flight, artifacts=self.artifacts))
