@@ -37,6 +37,17 @@ class LinkMode(Enum):
     COPY = "copy"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedReference:
+    """A seed that a job reads. :param generation: a digest or the beginning of one; None follows the current one."""
+
+    path: Path
+    generation: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}@{self.generation}" if self.generation else str(self.path)
+
+
 class IndexStrategy(Enum):
     """Which indexes are asked for a project.
 
@@ -46,6 +57,20 @@ class IndexStrategy(Enum):
 
     FIRST_INDEX = "first-index"
     UNSAFE_BEST_MATCH = "unsafe-best-match"
+
+
+class Scope(Enum):
+    """Whether a job writes to the store that the jobs of one host and user share, or to one of its own above it."""
+
+    RUNNER = "runner"
+    JOB = "job"
+
+
+class Trust(Enum):
+    """What a job may write: a trusted one also layers that other jobs read, an untrusted one its own alone."""
+
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
 
 
 class ResolutionStrategy(Enum):

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .models import FormatControl, IndexStrategy, LinkMode, PrereleasePolicy, ResolutionStrategy
+from .models import FormatControl, IndexStrategy, LinkMode, PrereleasePolicy, ResolutionStrategy, Scope, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-Kind: TypeAlias = Literal["text", "path", "flag", "seconds", "count", "choice", "list", "path-list", "mapping", "time"]
+    from .models import SeedReference
+
+Kind: TypeAlias = Literal[
+    "text", "path", "flag", "seconds", "count", "choice", "list", "path-list", "seed-list", "mapping", "time"
+]
 Group: TypeAlias = Literal["target", "store", "index", "network", "resolution", "build", "output"]
 
 GROUP_TITLES: Mapping[Group, str] = {
@@ -69,17 +73,20 @@ class Option:
     @property
     def repeatable(self) -> bool:
         """Whether it may be given more than once."""
-        return self.kind in {"list", "path-list", "mapping"}
+        return self.kind in {"list", "path-list", "seed-list", "mapping"}
 
 
 _INSTALLING = frozenset({"sync", "install"})
 _RESOLVING = frozenset({"install", "lock"})
 _FETCHING = frozenset({"sync", "install", "lock", "fetch"})
 _STORING = _FETCHING | {"venv", "cache"}
-_ALL = _STORING
+_LAYERED = _FETCHING | {"venv"}
+_ALL = _STORING | {"seed"}
 
 
-def _values(enum: type[IndexStrategy | LinkMode | PrereleasePolicy | ResolutionStrategy]) -> tuple[str, ...]:
+def _values(
+    enum: type[IndexStrategy | LinkMode | PrereleasePolicy | ResolutionStrategy | Scope | Trust],
+) -> tuple[str, ...]:
     return tuple(member.value for member in enum)
 
 
@@ -109,6 +116,50 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DIR",
         commands=_STORING,
         help="The store: where wheels are kept and linked from.  [default: the user's cache folder]",
+    ),
+    Option(
+        name="scope",
+        kind="choice",
+        group="store",
+        choices=_values(Scope),
+        commands=_LAYERED,
+        help="Write to the store that all jobs of this host and user share (runner), or to one of this job alone, "
+        "which is then --cache-dir or a temporary one (job).  [default: runner; job when untrusted]",
+    ),
+    Option(
+        name="runner-dir",
+        kind="path",
+        group="store",
+        metavar="DIR",
+        commands=_LAYERED,
+        help="The store that jobs share, where it is not --cache-dir.  [default: the user's cache folder]",
+    ),
+    Option(
+        name="seed",
+        kind="seed-list",
+        group="store",
+        default=(),
+        metavar="DIR[@DIGEST]",
+        commands=_LAYERED,
+        help="Take what is missing from this seed too, as it is now or as of one generation; never written to.",
+    ),
+    Option(
+        name="shared",
+        kind="flag",
+        group="store",
+        default=True,
+        no_flag="no-shared",
+        commands=_LAYERED,
+        help="Read the layers below the first one: the runner's and the seeds.",
+    ),
+    Option(
+        name="trust",
+        kind="choice",
+        group="store",
+        default="trusted",
+        choices=_values(Trust),
+        commands=_LAYERED | {"seed"},
+        help="Whether this job may write to what other jobs read.",
     ),
     Option(
         name="scratch",
@@ -211,7 +262,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="seconds",
         group="network",
         default=60.0,
-        commands=_STORING,
+        commands=_STORING | {"seed"},
         help="How long errors that pass are retried, for each operation; 0 tries once.",
     ),
     Option(
@@ -401,7 +452,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="seconds",
         group="store",
         default=300.0,
-        commands=_STORING,
+        commands=_STORING | {"seed"},
         help="How long to wait for a lock whose holder shows no sign of life.",
     ),
     Option(
@@ -409,7 +460,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         group="store",
         metavar="URL",
-        commands=_STORING,
+        commands=_STORING | {"seed"},
         help="The page of this job, told to jobs that wait for it.  [default: what the CI system tells]",
     ),
     Option(
@@ -466,6 +517,11 @@ class Settings:
     venv: Path = Path(".venv")
     python: str | None = None
     cache_dir: Path | None = None
+    scope: Scope | None = None
+    runner_dir: Path | None = None
+    seed: tuple[SeedReference, ...] = ()
+    shared: bool = True
+    trust: Trust = Trust.TRUSTED
     scratch: Path | None = None
     link_mode: LinkMode = LinkMode.AUTO
     compile_bytecode: bool = True

@@ -61,11 +61,11 @@ def test_report_tells_where_everything_came_from(command: Command, index: Stocke
     result = command("install", "app", "built")
     assert result.report is not None
     by_name = {each["name"]: each for each in result.report["distributions"]}
-    assert by_name["app"]["layer"] == "fetched"
+    assert (by_name["app"]["origin"], by_name["app"]["layer"]) == ("fetched", "runner")
     assert by_name["app"]["source"] == index.file_url("app-1.0-py3-none-any.whl")
     assert by_name["app"]["bytes_fetched"] > 0
     assert "fetch" in by_name["app"]["seconds"]
-    assert by_name["built"]["layer"] == "built"
+    assert (by_name["built"]["origin"], by_name["built"]["layer"]) == ("built", "runner")
     assert "build" in by_name["built"]["seconds"]
     assert result.counts["bytes_fetched"] >= sum(each["bytes_fetched"] for each in by_name.values())
     assert result.counts["files"] > 0

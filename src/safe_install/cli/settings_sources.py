@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..models import IndexStrategy, LinkMode, ResolutionStrategy
+from ..models import IndexStrategy, LinkMode, ResolutionStrategy, Scope, SeedReference, Trust
 from ..settings import OPTIONS, Option, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-_ENUMS: dict[str, type[LinkMode | IndexStrategy | ResolutionStrategy]] = {
+_ENUMS: dict[str, type[LinkMode | IndexStrategy | ResolutionStrategy | Scope | Trust]] = {
     "link-mode": LinkMode,
     "index-strategy": IndexStrategy,
     "resolution": ResolutionStrategy,
+    "scope": Scope,
+    "trust": Trust,
 }
+_GENERATION = re.compile("[0-9a-f]{8,64}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
@@ -117,6 +121,8 @@ def _convert(option: Option, value: object, where: str, base: Path) -> object:
                 return base / Path(_text(value)).expanduser()
             case "path-list":
                 return tuple(base / Path(_text(item)).expanduser() for item in _items(value))
+            case "seed-list":
+                return tuple(seed_reference(_text(item), base) for item in _items(value))
             case "list":
                 return tuple(_text(item) for item in _items(value))
             case "choice":
@@ -125,6 +131,22 @@ def _convert(option: Option, value: object, where: str, base: Path) -> object:
                 return _PLAIN[kind](value)
     except ValueError as error:
         raise InputError(f"{where}: {error}", code="setting-invalid") from error
+
+
+def seed_reference(text: str, base: Path) -> SeedReference:
+    """Read ``DIR[@DIGEST]``; an ``@`` above the last part of the path belongs to it (Jenkins makes such folders).
+
+    :raises ValueError: what follows the ``@`` is not the beginning of a digest.
+    """
+    folder, separator, generation = text.rpartition("@")
+    if not separator or "/" in generation or "\\" in generation:
+        return SeedReference(path=base / Path(text).expanduser())
+    if not folder or not _GENERATION.fullmatch(generation):
+        raise ValueError(
+            f"expected DIR or DIR@DIGEST with 8 to 64 characters of a generation's digest, not {text!r}"
+            " (a folder whose own name has an @ is written with a slash at its end)"
+        )
+    return SeedReference(path=base / Path(folder).expanduser(), generation=generation)
 
 
 def _text(value: object) -> str:

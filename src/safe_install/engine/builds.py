@@ -238,9 +238,11 @@ class Builds:
         )
 
     def _find(self, key: Digest) -> WheelTree | None:
-        document = self._session.store.document(BUILT, key)
-        wheel = document.get("wheel") if document else None
-        return self._session.store.wheel(Digest(wheel)) if isinstance(wheel, str) else None
+        for document in self._session.store.documents(BUILT, key):
+            wheel = document.get("wheel")
+            if isinstance(wheel, str) and (tree := self._session.store.wheel(Digest(wheel))) is not None:
+                return tree
+        return None
 
     # Keys
 

@@ -32,6 +32,7 @@ def fetch(session: Session, files: Sequence[str], *, extras: Sequence[str] = (),
                 source=each.source,
                 origin=each.origin,
                 action="fetched",
+                layer=session.store.layer_of(each.wheel.tree.folder),
             )
             for each in supplied
         ],

@@ -22,7 +22,7 @@ from ..models import Digest
 
 if TYPE_CHECKING:
     from ..models import Interpreter
-    from ..store.store import Store
+    from ..store.chain import Chain
     from .session import Surroundings
 
 _BUCKET = "interpreters-1"
@@ -31,7 +31,7 @@ _BUCKET = "interpreters-1"
 class InterpreterCache:
     """Finds interpreters and remembers what they said."""
 
-    def __init__(self, store: Store, surroundings: Surroundings) -> None:
+    def __init__(self, store: Chain, surroundings: Surroundings) -> None:
         self._store = store
         self._surroundings = surroundings
 

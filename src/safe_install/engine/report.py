@@ -32,6 +32,7 @@ class DistributionResult:
 
     :param key: under which its phases were told as events.
     :param source: redacted URL or path of the file it came from; empty where it was already installed.
+    :param layer: in which its entry lies, such as ``seed 1``; None where none was used, or it lies in scratch.
     """
 
     name: str
@@ -39,8 +40,9 @@ class DistributionResult:
     key: str
     source: str
     origin: Origin
-    action: Literal["installed", "replaced", "kept", "locked", "fetched"]
+    action: Literal["installed", "replaced", "kept", "locked", "fetched", "published"]
     link_mode: str | None = None
+    layer: str | None = None
 
 
 @dataclass
@@ -149,7 +151,8 @@ def _distribution_document(result: DistributionResult, recorder: Recorder) -> di
         "version": result.version,
         "action": result.action,
         "source": redact_url(result.source),
-        "layer": result.origin,
+        "origin": result.origin,
+        "layer": result.layer,
         "bytes_fetched": recorder.bytes_by_key.get(result.key, 0),
         "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
         "link_mode": result.link_mode,

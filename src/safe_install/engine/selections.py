@@ -17,13 +17,13 @@ from ..store.layout import SELECTIONS
 
 if TYPE_CHECKING:
     from ..models import FormatControl, Interpreter, Pin
-    from ..store.store import Store
+    from ..store.chain import Chain
 
 
 class Selections:
     """The remembered answers for one interpreter."""
 
-    def __init__(self, store: Store, interpreter: Interpreter, format_control: FormatControl) -> None:
+    def __init__(self, store: Chain, interpreter: Interpreter, format_control: FormatControl) -> None:
         self._store = store
         self._control = format_control
         tags = "\n".join((interpreter.version_text, *interpreter.tag_texts))

@@ -19,10 +19,10 @@ from ..interruption import shielded
 from ..models import Digest
 from ..store.layout import Layout
 from ..store.leases import OwnLease
-from ..store.store import Store
 from .indexes import FileOptions, IndexDefaults, index_settings
 from .interpreters import InterpreterCache
 from .jobs import Cancellation
+from .layers import Layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..models import FormatControl, Interpreter
     from ..resolve.requirement import WantedRequirement
     from ..settings import Settings
+    from ..store.chain import Chain
     from ..store.flight import Flights
 
 
@@ -58,9 +59,16 @@ class Surroundings:
 
 
 class Session:
-    """A context manager; at its end the scratch folder is gone and every connection closed."""
+    """A context manager; at its end the scratch folder is gone and every connection closed.
 
-    def __init__(self, settings: Settings, surroundings: Surroundings, sink: EventSink) -> None:
+    :param store: the layers, when they are not those of the settings.
+    """
+
+    def __init__(
+        self, settings: Settings, surroundings: Surroundings, sink: EventSink, *, store: Chain | None = None
+    ) -> None:
+        if store is not None:
+            self._store = store
         self.settings = settings
         self.surroundings = surroundings
         self.sink = sink
@@ -74,19 +82,38 @@ class Session:
         self._stack.__enter__()
         return self
 
-    @shielded
     def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            # Also after a failure: what was published is whole, and saves the next job the work.
+            if error is None or isinstance(error, Exception):
+                self._layers.promote()
+        finally:
+            self._close(kind, error, trace)
+
+    @shielded
+    def _close(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
             self.cancellation.cancel()
         self._stack.__exit__(kind, error, trace)
 
+    @property
+    def store(self) -> Chain:
+        """The layers. Errors as `Layers.open`."""
+        with self._opening:
+            return self._store
+
     @functools.cached_property
-    def store(self) -> Store:
-        """The store. Errors as `Store.open`."""
-        root = self.settings.cache_dir or self.surroundings.cache_dir
-        return Store.open(root, retry_budget=self.settings.retry_budget, sink=self.sink)
+    def _store(self) -> Chain:
+        self._stack.callback(self._layers.close)
+        return self._layers.open()
+
+    @functools.cached_property
+    def _layers(self) -> Layers:
+        return Layers(self.settings, self.surroundings.cache_dir, job=self.job, sink=self.sink)
 
     @property
     def lease(self) -> OwnLease:
@@ -145,6 +172,11 @@ class Session:
         client = IndexClient(values, self.store, self.sink)
         self._stack.callback(client.close)
         return client
+
+    @property
+    def file_options(self) -> FileOptions:
+        """The options of all requirements files that were read."""
+        return self._file_options
 
     def add_file_options(self, options: FileOptions) -> None:
         """Let the options of a requirements file count; only before `index` is used for projects."""

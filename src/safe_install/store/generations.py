@@ -2,17 +2,17 @@
 
 ::
 
-    generations/<digest>.json   {"documents": {"built-1": {<key>: <digest of a file>, …}, …},
+    generations/<digest>.json   {"documents": {"built-1": {<name>: <digest of a file>, …}, …},
                                  "files": [<digest>, …],
                                  "format": 1,
-                                 "pages": {<key>: <digest of a file>, …},
+                                 "pages": {<name>: <digest of a file>, …},
                                  "wheels": {<digest>: [<digest of its manifest>, <name of the wheel file>], …}}
     current                     {"sha256": …, "document": {"format": 1, "history": [[<digest>, <since>], …]}}
 
 A generation is named by the SHA-256 of its own bytes, and everything in it by digests of content: a wheel by its
-manifest too, which has the digest of each file. Documents and pages, which a store may replace, are kept as files here.
-So the name of a generation stands for every byte that a job can get through it, and the same entries have the same
-name.
+manifest too, which has the digest of each file. Documents and pages, which a store may replace, are kept as files here,
+and found by the names that they have in a store. So the name of a generation stands for every byte that a job can get
+through it, and the same entries have the same name.
 
 The last item of the history is the current generation. Times are those of the seed's file system, in seconds since
 1970.
@@ -49,12 +49,15 @@ class ListedWheel(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """A list of entries. :param documents: by bucket and key, and *pages* by key: the file that holds it."""
+    """A list of entries.
+
+    :param documents: by bucket and name (`layout.name_of` their key), as *pages* by name: the file that holds it.
+    """
 
     wheels: Mapping[Digest, ListedWheel] = field(default_factory=dict)
     files: frozenset[Digest] = frozenset()
-    documents: Mapping[str, Mapping[Digest, Digest]] = field(default_factory=dict)
-    pages: Mapping[Digest, Digest] = field(default_factory=dict)
+    documents: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
+    pages: Mapping[str, Digest] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Return its bytes, the same for the same entries."""
@@ -62,7 +65,7 @@ class Generation:
             "format": FORMAT,
             "wheels": self.wheels,
             "files": sorted(self.files),
-            "documents": {bucket: keys for bucket, keys in self.documents.items() if keys},
+            "documents": {bucket: names for bucket, names in self.documents.items() if names},
             "pages": self.pages,
         }
         return json.dumps(document, sort_keys=True, indent=0, ensure_ascii=False).encode() + b"\n"
@@ -75,11 +78,11 @@ class Generation:
     @property
     def all_files(self) -> frozenset[Digest]:
         """Its files, and those that hold its documents and pages."""
-        kept = (digest for keys in self.documents.values() for digest in keys.values())
+        kept = (digest for names in self.documents.values() for digest in names.values())
         return frozenset((*self.files, *kept, *self.pages.values()))
 
     def __or__(self, other: Generation) -> Generation:
-        """The entries of both; where both answer a key, those of *other*."""
+        """The entries of both; where both answer one question, those of *other*."""
         buckets = {*self.documents, *other.documents}
         return Generation(
             wheels={**self.wheels, **other.wheels},
@@ -151,8 +154,8 @@ def decode_generation(data: bytes, digest: Digest, path: Path) -> Generation:
                 for key, (manifest, filename) in document["wheels"].items()
             },
             files=frozenset(map(_digest, document["files"])),
-            documents={bucket: _keys(keys) for bucket, keys in document["documents"].items()},
-            pages=_keys(document["pages"]),
+            documents={bucket: _answers(names) for bucket, names in document["documents"].items()},
+            pages=_answers(document["pages"]),
         )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise _damaged("generation", path, f"it cannot be read: {error}") from error
@@ -189,8 +192,8 @@ def _refuse_newer(version: object, path: Path) -> None:
         )
 
 
-def _keys(keys: Any) -> dict[Digest, Digest]:  # noqa: ANN401 - whatever stands in the file
-    return {_digest(key): _digest(value) for key, value in keys.items()}
+def _answers(names: Any) -> dict[str, Digest]:  # noqa: ANN401 - whatever stands in the file
+    return {str(name): _digest(value) for name, value in names.items()}
 
 
 def _digest(value: object) -> Digest:

@@ -6,8 +6,8 @@
                          "host": …, "machine": …, "pid": …, "born": …}
 
 One small file for each store, named after its path; the process is the last one that used it. That the process has
-ended does not mean that the job has: a job runs several commands. The file's modification time is the last use, given by
-the clock of the file system.
+ended does not mean that the job has: a job runs several commands. The file's modification time is the last use, by the
+clock of the file system.
 
 Only trusted jobs register: what an untrusted one says of a path must never make somebody else remove it. And nothing is
 believed of a path alone: what lies there has to be a store of the same user (`is_job_layer`).

@@ -56,6 +56,14 @@ _SEED_NAMES = ("generations", "current")
 _PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
 
+def name_of(digest: Digest) -> str:
+    """What an entry is called, without an ending."""
+    # A digest may come from a lock file, and becomes a path here.
+    if not _DIGEST.fullmatch(digest):
+        raise InputError(f"`{digest[:80]}` is no SHA-256 in lower-case hexadecimal", code="malformed-digest")
+    return digest[:_NAME_LENGTH]
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of one store. :param root: absolute."""
@@ -150,7 +158,5 @@ class Layout:
         return name in {*_WORK_FOLDERS, *_SEED_NAMES, self.marker.name} or (bool(stem) and number.isdigit())
 
     def _entry(self, bucket: str, digest: Digest, ending: str) -> Path:
-        # A digest may come from a lock file, and becomes a path here.
-        if not _DIGEST.fullmatch(digest):
-            raise InputError(f"`{digest[:80]}` is no SHA-256 in lower-case hexadecimal", code="malformed-digest")
-        return self.root / bucket / digest[:2] / (digest[:_NAME_LENGTH] + ending)
+        name = name_of(digest)
+        return self.root / bucket / name[:2] / (name + ending)

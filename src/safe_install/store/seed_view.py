@@ -10,7 +10,7 @@ from ..events import SteppedDown
 from ..fs._system import system_path
 from ..fs.hashing import hash_file
 from .documents import decode_document, decode_page
-from .layout import MANIFEST
+from .layout import MANIFEST, name_of
 from .seeds import Seed
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ class SeedView:
 
     def document(self, bucket: str, key: Digest) -> dict[str, Any] | None:
         """Return a JSON document."""
-        data = self._content(self.generation.documents.get(bucket, {}).get(key))
+        data = self._content(self.generation.documents.get(bucket, {}).get(name_of(key)))
         return None if data is None else decode_document(data)
 
     def page(self, key: Digest) -> CachedPage | None:
         """Return an index page."""
-        data = self._content(self.generation.pages.get(key))
+        data = self._content(self.generation.pages.get(name_of(key)))
         return None if data is None else decode_page(data)
 
     def _content(self, digest: Digest | None) -> bytes | None:
