@@ -78,7 +78,7 @@ class Option:
 
 _INSTALLING = frozenset({"sync", "install"})
 _RESOLVING = frozenset({"install", "lock"})
-_FETCHING = frozenset({"sync", "install", "lock", "fetch"})
+_FETCHING = frozenset({"sync", "install", "lock", "fetch", "seed publish"})
 _STORING = _FETCHING | {"venv", "cache"}
 _LAYERED = _FETCHING | {"venv"}
 _ALL = _STORING | {"seed"}
@@ -122,7 +122,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="choice",
         group="store",
         choices=_values(Scope),
-        commands=_LAYERED,
+        commands=_LAYERED - {"seed publish"},
         help="Write to the store that all jobs of this host and user share (runner), or to one of this job alone, "
         "which is then --cache-dir or a temporary one (job).  [default: runner; job when untrusted]",
     ),

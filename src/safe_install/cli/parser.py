@@ -190,6 +190,76 @@ def build_parser() -> click.Group:
     store.add_command(_command("dir", run_dir, "Print where the store is.", shared="cache"))
     store.add_command(_command("info", run_info, "Print what the store holds.", shared="cache"))
     group.add_command(store)
+    group.add_command(_seed_commands())
+    return group
+
+
+def _seed_commands() -> click.Group:
+    from .commands.seed import run_gc, run_list, run_publish, run_rollback, run_show, run_verify
+
+    root = click.Argument(["root"], metavar="SEED")
+    reference = click.Argument(["reference"], metavar="SEED[@DIGEST]")
+    group = click.Group(
+        "seed", help="Publish and look after seeds: stores that many hosts read.", context_settings=_CONTEXT
+    )
+    group.add_command(
+        _command(
+            "publish",
+            run_publish,
+            "Make what locks need a new generation, and the current one.\n\n"
+            "SOURCE is a pylock.toml, a requirements file in which everything is pinned, a folder of wheels, a store, or "
+            "another seed. What is missing is fetched and built. Prints the generation's digest.",
+            [
+                root,
+                click.Argument(["sources"], nargs=-1, required=True, metavar="SOURCE..."),
+                click.Option(["--add"], is_flag=True, help="Keep what the current generation lists."),
+                click.Option(["--extra", "extras"], multiple=True, metavar="NAME", help="An extra of the locks."),
+                click.Option(["--group", "groups"], multiple=True, metavar="NAME", help="A group of the locks."),
+            ],
+            shared="seed publish",
+        )
+    )
+    group.add_command(_command("list", run_list, "Print the generations of a seed.", [root], shared="seed"))
+    group.add_command(_command("show", run_show, "Print what a generation lists.", [reference], shared="seed"))
+    group.add_command(
+        _command("verify", run_verify, "Hash everything that a generation lists.", [reference], shared="seed")
+    )
+    group.add_command(
+        _command(
+            "rollback",
+            run_rollback,
+            "Make a generation the current one: the one named, or the one before.",
+            [reference],
+            shared="seed",
+        )
+    )
+    group.add_command(
+        _command(
+            "gc",
+            run_gc,
+            "Remove what no generation that is kept lists.",
+            [
+                root,
+                click.Option(
+                    ["--keep-generations", "keep"],
+                    type=click.IntRange(min=1),
+                    default=3,
+                    show_default=True,
+                    metavar="N",
+                    help="How many of the latest generations stay, the current one among them.",
+                ),
+                click.Option(
+                    ["--min-age"],
+                    default="48h",
+                    show_default=True,
+                    metavar="TIME",
+                    help="How long a replaced generation, and an entry that none lists, stay at least.",
+                ),
+                click.Option(["--dry-run"], is_flag=True, help="Remove nothing; tell what would be."),
+            ],
+            shared="seed",
+        )
+    )
     return group
 
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def open_session(call: Call) -> Session:
     """Return a session for *call*; it opens nothing before it is entered and used."""
-    surroundings = Surroundings(
+    return Session(call.settings, look_around(call), call.sink)
+
+
+def look_around(call: Call) -> Surroundings:
+    """Return what *call* was started in."""
+    return Surroundings(
         variables=dict(call.environ),
         folder=Path.cwd(),
         python=sys.executable,
@@ -25,7 +30,6 @@ def open_session(call: Call) -> Session:
         index_defaults=read_pip_configuration(call.environ),
         job=job_of(call.environ),
     )
-    return Session(call.settings, surroundings, call.sink)
 
 
 def job_of(environ: Mapping[str, str]) -> str | None:
