@@ -199,16 +199,15 @@ def _seed_commands() -> click.Group:
 
     root = click.Argument(["root"], metavar="SEED")
     reference = click.Argument(["reference"], metavar="SEED[@DIGEST]")
-    group = click.Group(
-        "seed", help="Publish and look after seeds: stores that many hosts read.", context_settings=_CONTEXT
-    )
+    help_text = "Publish and look after seeds: stores that many hosts read."
+    group = click.Group("seed", help=help_text, context_settings=_CONTEXT)
     group.add_command(
         _command(
             "publish",
             run_publish,
             "Make what locks need a new generation, and the current one.\n\n"
-            "SOURCE is a pylock.toml, a requirements file in which everything is pinned, a folder of wheels, a store, or "
-            "another seed. What is missing is fetched and built. Prints the generation's digest.",
+            "SOURCE is a pylock.toml, a requirements file in which everything is pinned, a folder of wheels, a "
+            "store, or another seed. What is missing is fetched and built. Prints the generation's digest.",
             [
                 root,
                 click.Argument(["sources"], nargs=-1, required=True, metavar="SOURCE..."),

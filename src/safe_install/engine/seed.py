@@ -85,6 +85,12 @@ def publish(
         filler = _Filler(settings, surroundings, sink, seed)
         for source in sources:
             generation |= filler.fill(source, extras=extras, groups=groups)
+        if not generation:
+            raise InputError(
+                f"nothing was found that could be published to the seed at {seed.root}",
+                code="nothing-to-publish",
+                context=tuple(sources),
+            )
         digest = seed.publish(generation)
     outcome = Outcome(
         distributions=filler.results,

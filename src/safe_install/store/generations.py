@@ -75,6 +75,9 @@ class Generation:
         """Its name."""
         return Digest(hashlib.sha256(self.encode()).hexdigest())
 
+    def __bool__(self) -> bool:
+        return bool(self.wheels or self.files or self.documents or self.pages)
+
     @property
     def all_files(self) -> frozenset[Digest]:
         """Its files, and those that hold its documents and pages."""

@@ -22,7 +22,7 @@ from ..models import Digest
 from .chain import Chain
 from .documents import decode_document, encode_document, encode_page
 from .generations import Generation, ListedWheel
-from .layout import BUILT, FILES, MANIFEST, SELECTIONS, WHEELS, name_of
+from .layout import BUILT, FILES, INTERPRETERS, MANIFEST, SELECTIONS, WHEELS, name_of
 from .manifest import read_manifest
 from .seed_view import SeedView
 from .transfer import copy_file, copy_wheel
@@ -114,6 +114,8 @@ class Listing(Chain):
         return found
 
     def _note_document(self, bucket: str, name: str, document: dict[str, Any]) -> None:
+        if bucket == INTERPRETERS:
+            return  # of this machine
         with self._noting:
             self._documents[bucket, name] = encode_document(document)
 
