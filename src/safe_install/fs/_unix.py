@@ -33,6 +33,8 @@ _REMOVAL_PASSING = PASSING_ERRORS | {errno.ENOTEMPTY, errno.EEXIST}
 _NOT_SUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY})
 # EPERM: a foreign file under fs.protected_hardlinks, or a file system without links. EACCES: some NFS servers say so.
 _NOT_LINKABLE = _NOT_SUPPORTED | {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK}
+# The disk cannot give the bytes back, or the file system found its own checksums wrong (EUCLEAN, not on every Unix).
+_UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)})
 
 
 def system_path(path: str | os.PathLike[str]) -> str:
@@ -60,6 +62,11 @@ def is_exists(error: OSError, target: str) -> bool:
     return error.errno in {errno.ENOTDIR, errno.EISDIR} and os.path.lexists(target)
 
 
+def is_damage(error: OSError) -> bool:
+    """Whether *error* of reading says that the content is lost, and not only that it cannot be had now."""
+    return error.errno in _UNREADABLE
+
+
 def cannot_link(error: OSError) -> bool:
     """Whether *error* says that this hard link can never be made."""
     return error.errno in _NOT_LINKABLE
@@ -80,11 +87,7 @@ def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  #
 
     A file system without modes (vfat, some shares) goes without.
     """
-    try:
-        os.fchmod(descriptor, 0o555 if executable else 0o444)
-    except OSError as error:
-        if error.errno not in _NOT_LINKABLE:
-            raise
+    set_mode(descriptor, 0o555 if executable else 0o444)
     os.utime(descriptor, ns=(time, time))
 
 
@@ -120,6 +123,38 @@ def machine_name() -> str:
             return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return host_name()
+
+
+def boot_name() -> str | None:
+    """What names this boot of the kernel, and no other one; None where the system does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip() or None
+    except OSError:
+        return None
+
+
+def is_ours(state: os.stat_result) -> bool:
+    """Whether a file belongs to the user that this process acts as."""
+    return state.st_uid == os.geteuid()
+
+
+def rights_below(folder: str) -> tuple[int, int]:
+    """Return the modes that a new folder and a new file in *folder* have, so that its users can use them too.
+
+    The group gets what it has in *folder*, and the set-group-id bit goes on; others can read at most.
+    """
+    above = stat.S_IMODE(os.stat(folder).st_mode)
+    return stat.S_IRWXU | above & 0o2075, stat.S_IRUSR | stat.S_IWUSR | above & 0o064
+
+
+def set_mode(target: int | str, mode: int) -> None:
+    """Give a file, by descriptor or path, exactly *mode*. One without modes (vfat, some shares) goes without."""
+    try:
+        os.chmod(target, mode)
+    except OSError as error:
+        if error.errno not in _NOT_LINKABLE:
+            raise
 
 
 def birth_of(process: int) -> str | None:

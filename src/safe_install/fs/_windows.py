@@ -24,6 +24,8 @@ PASSING_ERRORS = frozenset({5, 32, 33, 303, 1224})
 _REMOVAL_PASSING = PASSING_ERRORS | {145}
 # Invalid function, not the same device, not supported, invalid parameter, too many links.
 _NOT_LINKABLE = frozenset({1, 17, 50, 87, 1142})
+# A wrong checksum of the disk, an error of the device, and a damaged file system.
+_UNREADABLE = frozenset({23, 1117, 1392})
 _DRIVE_REMOTE = 4
 _QUERY_LIMITED_INFORMATION = 0x1000
 _INVALID_PARAMETER = 87  # what opening a process says when there is none with this number
@@ -59,6 +61,11 @@ def is_exists(error: OSError, target: str) -> bool:
     if isinstance(error, FileExistsError) or error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
         return True
     return error.winerror == 5 and os.path.lexists(target)
+
+
+def is_damage(error: OSError) -> bool:
+    """Whether *error* of reading says that the content is lost, and not only that it cannot be had now."""
+    return error.winerror in _UNREADABLE or error.errno == errno.EIO
 
 
 def cannot_link(error: OSError) -> bool:
@@ -105,6 +112,34 @@ def host_name() -> str:
 def machine_name() -> str:
     """What tells whether process numbers mean the same here and there: the name of the machine, or container."""
     return host_name()
+
+
+def boot_name() -> str | None:
+    """What names this boot of the system: the minute in which it began.
+
+    A clock that is set, or a boot at the end of a minute, gives another name, which costs a check; no two boots share
+    one.
+    """
+    import ctypes
+    import time
+
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.GetTickCount64.restype = ctypes.c_uint64
+    return f"{(time.time() - kernel.GetTickCount64() / 1000) // 60:.0f}"
+
+
+def is_ours(state: os.stat_result) -> bool:  # noqa: ARG001 - the signature of Unix
+    """True: owners are no part of what `os.stat` tells here."""
+    return True
+
+
+def rights_below(folder: str) -> tuple[int, int]:  # noqa: ARG001 - the signature of Unix
+    """Return modes without meaning: access lists go on by themselves here."""
+    return 0o777, 0o666
+
+
+def set_mode(target: int | str, mode: int) -> None:
+    """Do nothing: there are no modes."""
 
 
 def birth_of(process: int) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..events import ignore
 from ..interruption import shielded
-from ._system import CREATE, cannot_link, is_exists, revalidate, seal, system_path
+from ._system import CREATE, cannot_link, is_exists, revalidate, seal, set_mode, system_path
 from .retry import DEFAULT_BUDGET, retry
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ def write_atomically(
     data: bytes,
     *,
     mode: int = 0o666,
+    exact: bool = False,
     flush: bool = False,
     budget: float = DEFAULT_BUDGET,
     sink: EventSink = ignore,
 ) -> None:
     """Put *data* at *path*, whatever was there before; its folder exists.
 
-    :param mode: rights, from which the umask is taken.
+    :param mode: rights, from which the umask is taken, unless they are *exact*.
     :param flush: bring the bytes to the disk first, so that a crash leaves the old or the new file.
     :param budget: seconds to wait for somebody who holds the old file open (Windows).
     :raises OSError: the old file is intact, and nothing is left beside it.
@@ -42,15 +43,17 @@ def write_atomically(
     target = system_path(path)
     staged = f"{target}.{secrets.token_hex(6)}.tmp"
     try:
-        _write(staged, data, mode=mode, flush=flush)
+        _write(staged, data, mode=mode, exact=exact, flush=flush)
         retry(lambda: os.replace(staged, target), what=f"replace {path}", budget=budget, sink=sink)
     except BaseException:
         _discard(staged)
         raise
 
 
-def _write(path: str, data: bytes, *, mode: int, flush: bool) -> None:
+def _write(path: str, data: bytes, *, mode: int, exact: bool, flush: bool) -> None:
     with open(os.open(path, CREATE, mode), "wb") as file:
+        if exact:
+            set_mode(file.fileno(), mode)
         file.write(data)
         if flush:
             file.flush()
