@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..events import EventSink
     from ..settings import Settings
     from ..store.jobs import JobLayer
+    from ..store.layout import Layout
 
 _REMOVAL_BUDGET = 5.0
 
@@ -83,6 +84,12 @@ class Layers:
             first = self._open(root)
             self.chain = Chain(first, [*lower, *self._seeds()], name="job", sink=self._sink)
         return self.chain
+
+    @property
+    def writable(self) -> list[Layout]:
+        """The stores that this job may write: its own, and the runner's when it is trusted."""
+        stores = [each for each in (self.chain and self.chain.first, self._runner) if each is not None]
+        return [each.layout for each in stores]
 
     def open_for_reading(self) -> list[NamedLayer]:
         """Open what there is already, this user's store first, to take things from it; nothing is written."""

@@ -18,7 +18,7 @@ from ..fs.scratch import Scratch
 from ..interruption import shielded
 from ..models import Digest
 from ..store.layout import Layout
-from ..store.leases import OwnLease
+from ..store.leases import OwnLease, OwnLeases
 from .indexes import FileOptions, IndexDefaults, index_settings
 from .interpreters import InterpreterCache
 from .jobs import Cancellation
@@ -116,14 +116,15 @@ class Session:
         return Layers(self.settings, self.surroundings.cache_dir, job=self.job, sink=self.sink)
 
     @property
-    def lease(self) -> OwnLease:
+    def lease(self) -> OwnLeases:
         """Where this process tells which entries it uses."""
         with self._opening:
             return self._lease
 
     @functools.cached_property
-    def _lease(self) -> OwnLease:
-        lease = OwnLease(Layout(self.store.root), job=self.job, sink=self.sink)
+    def _lease(self) -> OwnLeases:
+        layouts = {Layout(self.store.root), *self._layers.writable}
+        lease = OwnLeases(OwnLease(each, job=self.job, sink=self.sink) for each in layouts)
         self._stack.callback(lease.close)
         return lease
 

@@ -151,6 +151,24 @@ class OwnLease:
         os.utime(system_path(self._path))
 
 
+class OwnLeases:
+    """The leases of this process on every store that it may write; each is told of its own entries alone."""
+
+    def __init__(self, leases: Iterable[OwnLease]) -> None:
+        self._leases = tuple(leases)
+
+    def use(self, entries: Iterable[Path]) -> None:
+        """As `OwnLease.use`."""
+        folders = tuple(entries)
+        for each in self._leases:
+            each.use(folders)
+
+    def close(self) -> None:
+        """As `OwnLease.close`."""
+        for each in self._leases:
+            each.close()
+
+
 def _write_line(descriptor: int, document: dict[str, object]) -> None:
     view = memoryview(json.dumps(document, separators=(",", ":")).encode() + b"\n")
     while view:
