@@ -73,6 +73,33 @@ class Trust(Enum):
     UNTRUSTED = "untrusted"
 
 
+class Verification(Enum):
+    """What is looked at whenever an entry of a store is used: nothing, all but content that is trusted, everything."""
+
+    SIZE = "size"
+    FULL = "full"
+    NONE = "none"
+
+
+class Isolation(Enum):
+    """What jobs may notice of one another's changes to installed files (design promise 4).
+
+    With ``STRICT`` no environment shares a file with the store, so nothing; with ``STANDARD`` what a job does to its
+    environment may be seen in others that exist, and never in what is installed later.
+    """
+
+    STANDARD = "standard"
+    STRICT = "strict"
+
+
+class Sharing(Enum):
+    """Who else may use a store: nobody, the members of a group, or everybody, who then can only read."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+    PUBLIC = "public"
+
+
 class ResolutionStrategy(Enum):
     """Which of several allowed versions is taken: the highest, or the lowest of what is asked for directly."""
 

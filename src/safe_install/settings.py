@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .models import FormatControl, IndexStrategy, LinkMode, PrereleasePolicy, ResolutionStrategy, Scope, Trust
+from .models import (
+    FormatControl,
+    IndexStrategy,
+    Isolation,
+    LinkMode,
+    PrereleasePolicy,
+    ResolutionStrategy,
+    Scope,
+    Trust,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +30,15 @@ if TYPE_CHECKING:
     from .models import SeedReference
 
 Kind: TypeAlias = Literal[
-    "text", "path", "flag", "seconds", "count", "choice", "list", "path-list", "seed-list", "mapping", "time"
+    "text", "path", "flag", "seconds", "count", "choice", "list", "path-list", "seed-list", "mapping", "time",
+    "size", "duration",
 ]
-Group: TypeAlias = Literal["target", "store", "index", "network", "resolution", "build", "output"]
+Group: TypeAlias = Literal["target", "store", "cleanup", "index", "network", "resolution", "build", "output"]
 
 GROUP_TITLES: Mapping[Group, str] = {
     "target": "Environment",
     "store": "Store and links",
+    "cleanup": "Clean-up of the store",
     "index": "Indexes",
     "network": "Network",
     "resolution": "Resolution",
@@ -82,10 +94,13 @@ _FETCHING = frozenset({"sync", "install", "lock", "fetch", "seed publish"})
 _STORING = _FETCHING | {"venv", "cache"}
 _LAYERED = _FETCHING | {"venv"}
 _ALL = _STORING | {"seed"}
+_TIDYING = _INSTALLING | {"fetch", "cache gc"}
 
 
 def _values(
-    enum: type[IndexStrategy | LinkMode | PrereleasePolicy | ResolutionStrategy | Scope | Trust],
+    enum: type[
+        IndexStrategy | Isolation | LinkMode | PrereleasePolicy | ResolutionStrategy | Scope | Trust | Verification
+    ],
 ) -> tuple[str, ...]:
     return tuple(member.value for member in enum)
 
@@ -177,6 +192,26 @@ OPTIONS: tuple[Option, ...] = (
         choices=_values(LinkMode),
         commands=_INSTALLING,
         help="How files get from the store into the environment; only auto falls back to another.",
+    ),
+    Option(
+        name="isolation",
+        kind="choice",
+        group="store",
+        default="standard",
+        choices=_values(Isolation),
+        commands=_FETCHING,
+        help="Whether environments may share files with the store (standard), so that an edit in one can show in "
+        "others until the next install, or never do (strict); what is installed later is right either way.",
+    ),
+    Option(
+        name="verify",
+        kind="choice",
+        group="store",
+        default="size",
+        choices=_values(Verification),
+        commands=_LAYERED,
+        help="What is checked of a store entry whenever it is used: path, size, mode and time of its files, and "
+        "content where that proves too little (size); content always (full); nothing (none).",
     ),
     Option(
         name="compile-bytecode",
@@ -464,6 +499,36 @@ OPTIONS: tuple[Option, ...] = (
         help="The page of this job, told to jobs that wait for it.  [default: what the CI system tells]",
     ),
     Option(
+        name="max-size",
+        kind="size",
+        group="cleanup",
+        commands=_TIDYING,
+        help="Let the store hold at most this much, such as 10GB: what was not used for the longest time goes first.",
+    ),
+    Option(
+        name="max-age",
+        kind="duration",
+        group="cleanup",
+        commands=_TIDYING,
+        help="Remove from the store what was not used for this long, such as 30d.",
+    ),
+    Option(
+        name="min-free",
+        kind="size",
+        group="cleanup",
+        commands=_TIDYING,
+        help="Remove from the store, longest unused first, until its file system has this much free.",
+    ),
+    Option(
+        name="auto-gc",
+        kind="flag",
+        group="cleanup",
+        default=False,
+        no_flag="no-auto-gc",
+        commands=_INSTALLING | {"fetch"},
+        help="Clean the store up after the work, at most once a day, to --max-size, --max-age and --min-free.",
+    ),
+    Option(
         name="report",
         kind="path",
         group="output",
@@ -524,6 +589,8 @@ class Settings:
     trust: Trust = Trust.TRUSTED
     scratch: Path | None = None
     link_mode: LinkMode = LinkMode.AUTO
+    isolation: Isolation = Isolation.STANDARD
+    verify: Verification = Verification.SIZE
     compile_bytecode: bool = True
     index_url: str | None = None
     extra_index_url: tuple[str, ...] = ()
@@ -557,6 +624,10 @@ class Settings:
     allow_irregular: tuple[str, ...] = ()
     lock_timeout: float = 300.0
     job_url: str | None = None
+    max_size: int | None = None
+    max_age: float | None = None
+    min_free: int | None = None
+    auto_gc: bool = False
     report: Path | None = None
     json: bool = False
     progress: bool = True

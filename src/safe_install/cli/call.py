@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine.report import Recorder, report_document
 from ..errors import ExitCode, InputError, InterruptionError, SafeInstallError, StoreError
 from ..interruption import shielded
+from ..models import Isolation, LinkMode
 from ..redact import redact_url
 from .output import Screen, write_result
 from .settings_sources import read_settings
@@ -115,6 +116,12 @@ def _working_folder() -> Path:
 def _check(settings: Settings) -> None:
     if settings.quiet and settings.verbose:
         raise InputError("--quiet and --verbose exclude each other", code="setting-invalid")
+    if settings.isolation is Isolation.STRICT and settings.link_mode is LinkMode.HARDLINK:
+        raise InputError(
+            "--link-mode hardlink shares files with the store, and --isolation strict allows no shared files",
+            code="setting-invalid",
+            hint="leave --link-mode out, or choose reflink or copy",
+        )
 
 
 def _made(scratch: Path) -> Path:

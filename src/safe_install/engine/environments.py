@@ -17,7 +17,7 @@ from ..install.environment import Environment, Place, recognise
 from ..install.holding import hold_environment
 from ..install.installed import read_installed
 from ..install.plan import Changes, Wanted, plan_changes
-from ..models import DirectorySource
+from ..models import DirectorySource, Isolation
 from .direct_url import direct_url_document
 from .report import DistributionResult, Outcome
 from .vanishing import survive_vanishing
@@ -157,6 +157,7 @@ def _options(session: Session) -> ApplyOptions:
     return ApplyOptions(
         app_data=session.app_data,
         link_mode=session.settings.link_mode,
+        own_files=session.settings.isolation is Isolation.STRICT,
         compile_bytecode=session.settings.compile_bytecode,
         retry_budget=session.settings.retry_budget,
         variables=session.surroundings.variables,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..install.apply import Applied, ApplyOptions, apply
 from ..install.environment import Environment, recognise
 from ..install.installed import read_installed
-from ..models import FormatControl
+from ..models import FormatControl, Isolation
 from ..resolve.request import ResolveRequest
 from ..resolve.requirement import WantedRequirement
 from ..resolve.resolver import resolve
@@ -106,6 +106,7 @@ class Filler:
         return ApplyOptions(
             app_data=self._session.app_data,
             compile_bytecode=False,
+            own_files=self._session.settings.isolation is Isolation.STRICT,
             retry_budget=self._session.settings.retry_budget,
             variables=self._session.surroundings.variables,
             check_wheels=False,

@@ -46,11 +46,17 @@ class Linker:
 
     :param mode: obeyed or failed with, but for `LinkMode.AUTO`, which chooses and falls back: reflink, hard link,
         copy on Unix; copy where either side is a network file system, and on Windows.
+    :param own_files: never share a file with the source: no hard links (``--isolation strict``).
     :param retry_budget: seconds for errors that pass.
     """
 
-    def __init__(self, mode: LinkMode, *, sink: EventSink, retry_budget: float = DEFAULT_BUDGET) -> None:
+    def __init__(
+        self, mode: LinkMode, *, sink: EventSink, own_files: bool = False, retry_budget: float = DEFAULT_BUDGET
+    ) -> None:
+        if own_files and mode is LinkMode.HARDLINK:
+            raise ValueError("a hard link shares the file with its source")
         self._mode = mode
+        self._own_files = own_files
         self._sink = sink
         self._budget = retry_budget
         self._ways: dict[tuple[int, int, int], _Way] = {}
@@ -102,8 +108,10 @@ class Linker:
         for place in (source, target):
             if is_network(place):
                 return _Way([LinkMode.COPY], f"{place} is on a network file system")
-        ways = [LinkMode.REFLINK, LinkMode.HARDLINK, LinkMode.COPY]
-        return _Way(ways if reflinks() else ways[1:], None)
+        ways = [LinkMode.REFLINK] if reflinks() else []
+        if not self._own_files:
+            ways.append(LinkMode.HARDLINK)
+        return _Way([*ways, LinkMode.COPY], None)
 
     def _place(self, pair: FolderPair, way: _Way, name: str, executable: bool) -> LinkMode:
         """Place one file in the best way that is left; return the way taken."""

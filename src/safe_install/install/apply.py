@@ -53,6 +53,7 @@ class ApplyOptions:
     """How an environment is changed.
 
     :param app_data: a folder for virtualenv's own notes, in scratch.
+    :param own_files: share no file with the store (``--isolation strict``).
     :param compile_workers: processes that compile bytecode; None for one each core.
     :param compile_timeout: seconds for one file.
     :param retry_budget: seconds for errors that pass.
@@ -64,6 +65,7 @@ class ApplyOptions:
 
     app_data: Path
     link_mode: LinkMode = LinkMode.AUTO
+    own_files: bool = False
     compile_bytecode: bool = True
     compile_workers: int | None = None
     compile_timeout: float = 60.0
@@ -128,7 +130,9 @@ class _Application:
         self.environment = environment
         self.options = options
         self.sink = sink
-        self.linker = Linker(options.link_mode, sink=sink, retry_budget=options.retry_budget)
+        self.linker = Linker(
+            options.link_mode, sink=sink, own_files=options.own_files, retry_budget=options.retry_budget
+        )
         self.applied = Applied(created=not state.exists)
         self._step_begun = time.monotonic()
 
