@@ -30,8 +30,19 @@ if TYPE_CHECKING:
     from .models import SeedReference
 
 Kind: TypeAlias = Literal[
-    "text", "path", "flag", "seconds", "count", "choice", "list", "path-list", "seed-list", "mapping", "time",
-    "size", "duration",
+    "text",
+    "path",
+    "flag",
+    "seconds",
+    "count",
+    "choice",
+    "list",
+    "path-list",
+    "seed-list",
+    "mapping",
+    "time",
+    "size",
+    "duration",
 ]
 Group: TypeAlias = Literal["target", "store", "cleanup", "index", "network", "resolution", "build", "output"]
 

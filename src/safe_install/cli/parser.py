@@ -19,6 +19,7 @@ _EPILOG = (
     "[tool.safe-install] in pyproject.toml or of safe-install.toml. The command line beats the variable, "
     "and the variable beats the file."
 )
+_METAVARS = {"seconds": "SECONDS", "count": "N", "time": "TIME", "size": "SIZE", "duration": "TIME"}
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -50,7 +51,7 @@ class TableOption(click.Option):
             names.insert(0, f"-{option.short}")
         if option.no_flag:
             names = [f"{'/'.join((names[-1], '--' + option.no_flag))}"]
-        metavar = option.metavar or {"seconds": "SECONDS", "count": "N", "time": "TIME"}.get(option.kind)
+        metavar = option.metavar or _METAVARS.get(option.kind)
         super().__init__(
             [*names, option.field],
             help=option.help + _default_text(option),

@@ -26,14 +26,13 @@ from ..models import (
     Verification,
 )
 from ..settings import OPTIONS, Option, Settings
+from .measures import duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-_ENUMS: dict[
-    str, type[LinkMode | Isolation | Verification | IndexStrategy | ResolutionStrategy | Scope | Trust]
-] = {
+_ENUMS: dict[str, type[LinkMode | Isolation | Verification | IndexStrategy | ResolutionStrategy | Scope | Trust]] = {
     "link-mode": LinkMode,
     "isolation": Isolation,
     "verify": Verification,
@@ -43,10 +42,6 @@ _ENUMS: dict[
     "trust": Trust,
 }
 _GENERATION = re.compile("[0-9a-f]{8,64}")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKMGTP])?(i(?=[bB]))?[bB]?")
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw])")
-_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
@@ -211,33 +206,6 @@ def _count(value: object) -> int:
     return int(number)
 
 
-def read_size(value: object) -> int:
-    """Read a number of bytes: ``500 MB`` (powers of 1000), ``2GiB`` (powers of 1024), ``1000``.
-
-    :raises ValueError: it is something else.
-    """
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is not None:
-        prefix, binary = (match[2] or "").upper(), bool(match[3])
-        return int(float(match[1]) * (1024 if binary else 1000) ** " KMGTP".index(prefix or " "))
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError(f"expected a size such as 500MB, 10GB or 2GiB, not {value!r}")
-
-
-def read_duration(value: object) -> float:
-    """Read a length of time in seconds: ``30d``, ``12h``, ``1d12h``, ``90`` (seconds).
-
-    :raises ValueError: it is something else.
-    """
-    if isinstance(value, str) and _DURATION.fullmatch(text := value.replace(" ", "").lower()):
-        return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
-    try:
-        return _seconds(value)
-    except ValueError:
-        raise ValueError(f"expected a length of time such as 12h or 30d, not {value!r}") from None
-
-
 def _choice(option: Option, text: str) -> object:
     if text not in option.choices:
         raise ValueError(f"expected one of {', '.join(option.choices)}, not {text!r}")
@@ -285,8 +253,8 @@ _PLAIN: dict[str, Callable[[object], object]] = {
     "flag": _flag,
     "seconds": _seconds,
     "count": _count,
-    "size": read_size,
-    "duration": read_duration,
+    "size": size,
+    "duration": duration,
     "mapping": _mapping,
     "time": _time,
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ..call import Call, perform
-from ..durations import read_duration
+from ..measures import read_duration
 from ..output import human_bytes, plural, write_result
 from ..settings_sources import seed_reference
 
