@@ -22,15 +22,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:  # scripts ask for this often, and it needs nothing else
         sys.stdout.write(f"ci-install {__version__}\n")
         return ExitCode.DONE
-    from .signals import interrupt_on_signals
+    from .signals import interrupt_on_signals, settle_exit_code
 
     try:
         interrupt_on_signals()
-        return _run(arguments)
+        code = _run(arguments)
     except KeyboardInterrupt:
         from .call import refuse
 
-        return refuse(InterruptionError("interrupted before anything was begun", code="interrupted"), arguments)
+        code = refuse(InterruptionError("interrupted before anything was begun", code="interrupted"), arguments)
+    if argv is None:
+        settle_exit_code()
+    return code
 
 
 def _run(arguments: list[str]) -> int:
