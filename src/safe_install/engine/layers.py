@@ -88,7 +88,9 @@ class Layers:
     @property
     def writable(self) -> list[Layout]:
         """The stores that this job may write: its own, and the runner's when it is trusted."""
-        stores = [each for each in (self.chain and self.chain.first, self._runner) if each is not None]
+        stores = [self.chain.first] if self.chain is not None else []
+        if self._runner is not None:
+            stores.append(self._runner)
         return [each.layout for each in stores]
 
     def open_for_reading(self) -> list[NamedLayer]:
