@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 HTML_TYPE = "text/html; charset=utf-8"
 DEFAULT_ROOT = "simple"
+_GATE_LOOK = 0.05  # seconds
 
 
 class Request(NamedTuple):
@@ -81,6 +82,7 @@ class Fault:
     :param body: instead of the real body.
     :param cut_after: send so many bytes of the body (announcing all), then close.
     :param stall_after: send so many bytes of the body, then nothing until the index closes.
+    :param gate: end the stall, and send the rest, when this is set.
     :param reset: reset the connection before answering.
     :param pause: seconds before the answer, and between pieces of *piece* bytes.
     """
@@ -93,6 +95,7 @@ class Fault:
     body: bytes | None = None
     cut_after: int | None = None
     stall_after: int | None = None
+    gate: threading.Event | None = None
     reset: bool = False
     pause: float = 0.0
     piece: int | None = None
@@ -273,6 +276,11 @@ class LocalIndex:
         with self._lock:
             self.connections += 1
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the index is about to end."""
+        return self._closing.is_set()
+
     def wait_for_close(self, seconds: float | None = None) -> None:
         """Do nothing for *seconds*, or until the index closes."""
         self._closing.wait(seconds)
@@ -443,6 +451,12 @@ class _Handler(BaseHTTPRequestHandler):
             # Counted before it is sent, so that who has read it also finds it counted.
             self.server.index.note_sent(path, len(part))
             self.wfile.write(part)
+        if fault.gate is not None:
+            while not fault.gate.wait(_GATE_LOOK) and not self.server.index.is_closing:
+                pass
+            self.server.index.note_sent(path, len(body) - stop)
+            self.wfile.write(body[stop:])
+            return
         if fault.stall_after is not None:
             self.server.index.wait_for_close()
         if stop < len(body):
