@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
@@ -43,6 +44,7 @@ _BAR_TITLES = {
     "compile": "Compiling",
 }
 _MOST_LABEL = 40
+_MOST_OF_A_KIND = 5
 _ORIGINS: tuple[tuple[Origin, str], ...] = (
     ("fetched", "fetched"),
     ("built", "built"),
@@ -65,6 +67,7 @@ class Screen:
             _Bars() if progress and self._terminal and not quiet and not verbose and not environ.get("CI") else None
         )
         self._labels: dict[tuple[str, str], PhaseStarted] = {}
+        self._step_downs: Counter[str] = Counter()
 
     def note(self, event: Event) -> None:
         """Show one event, from any thread."""
@@ -73,7 +76,7 @@ class Screen:
                 self._bars.note(event)
             match event:
                 case SteppedDown():
-                    self._line("warning", event.message)
+                    self._step_down(event)
                 case Waiting():
                     self._line("note", f"waiting for {event.lock}, held by {event.holder}")
                 case Noticed() if not self._quiet and (self._verbose or not event.detail):
@@ -87,6 +90,12 @@ class Screen:
                 case _:
                     pass
 
+    def _step_down(self, event: SteppedDown) -> None:
+        """Show the first few of a kind; a store that was damaged as a whole would fill the log. All are in the report."""
+        self._step_downs[event.kind] += 1
+        if self._verbose or self._step_downs[event.kind] <= _MOST_OF_A_KIND:
+            self._line("warning", redact_url(event.message))
+
     def _ended(self, event: PhaseEnded) -> None:
         """One line for a distribution that was fetched or built; everything with ``--verbose``."""
         started = self._labels.pop((event.phase, event.key), None)
@@ -99,10 +108,14 @@ class Screen:
             self._write(f"{event.phase}: {started.label} in {event.seconds:.2f} s")
 
     def close(self) -> None:
-        """Take the bars off the screen."""
+        """Take the bars off the screen, and say what was left out."""
         if self._bars:
             self._bars.close()
             self._bars = None
+        for kind, count in self._step_downs.items():
+            if count > _MOST_OF_A_KIND and not self._verbose:
+                self._line("warning", f"and {count - _MOST_OF_A_KIND} more of the kind {kind}; --report lists all")
+        self._step_downs.clear()
 
     def error(self, error: SafeInstallError) -> None:
         """Show what went wrong: name, message, facts, hint."""
