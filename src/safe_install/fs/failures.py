@@ -13,6 +13,11 @@ _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the disk is full, or what this user may have of it."""
+    return error.errno in _FULL
+
+
 def explain(
     error: OSError, *, doing: str, path: str | os.PathLike[str], option: str = "--cache-dir", hint: str | None = None
 ) -> StoreError:
@@ -24,7 +29,7 @@ def explain(
     """
     place = os.fspath(path)
     message = f"could not {doing} at {place}: {error.strerror or error}"
-    if error.errno in _FULL:
+    if is_full(error):
         code, context, advice = "disk-full", _space(place), f"free some space, or choose another disk with {option}"
     elif error.errno == errno.EROFS:
         code, context = "read-only", _rights(place)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..fs._system import birth_of, host_name, machine_name
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
 
 # Larger numbers are no process anywhere, and some systems refuse to be asked.
 _MOST_PROCESSES = 1 << 31
+_TAG = re.compile(r"(?P<machine>[0-9a-f]{12})-(?P<pid>[0-9]+)-(?P<born>[0-9]*)")
 
 
 class Process(NamedTuple):
@@ -60,3 +64,29 @@ class Process(NamedTuple):
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}"
+
+
+def own_tag() -> str:
+    """Return what goes into names of files to tell that this process made them.
+
+    Names need something random besides: containers share numbers.
+    """
+    return _own_tag(os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _own_tag(number: int) -> str:
+    born = birth_of(number) or ""
+    return f"{_machine_tag()}-{number}-{born if born.isascii() and born.isdigit() else ''}"
+
+
+def is_tag_of_the_dead(tag: str) -> bool:
+    """Whether *tag* is of a process of this machine that has ended for certain."""
+    match = _TAG.fullmatch(tag)
+    if match is None or match["machine"] != _machine_tag():
+        return False
+    return Process(host_name(), machine_name(), int(match["pid"]), match["born"]).is_gone()
+
+
+def _machine_tag() -> str:
+    return hashlib.sha256(machine_name().encode("utf-8", "surrogateescape")).hexdigest()[:12]

@@ -16,6 +16,8 @@
       jobs/                          which private stores of jobs lie above this one (`jobs`)
       logs/                          what failed builds printed
       trash/                         what was moved out of the way, until it is removed
+      quarantine/<entry>.<random>/   a damaged entry, and reason.json: what, when, found by whom (`quarantine`)
+      checked/<boot>/                which entries were hashed since this system was booted (`verify`)
       generations/<digest>.json      in a seed: lists of entries, named by their own digest (`generations`)
       current                        in a seed: which generation its readers see
 
@@ -33,6 +35,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import InputError
+from ..locks.processes import own_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +54,7 @@ MANIFEST: Final = "manifest.json"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NAME_LENGTH = 32
-_WORK_FOLDERS = ("staging", "locks", "leases", "jobs", "logs", "trash")
+_WORK_FOLDERS = ("staging", "locks", "leases", "jobs", "logs", "trash", "quarantine", "checked")
 _SEED_NAMES = ("generations", "current")
 _PREFIXES = tuple(f"{number:02x}" for number in range(256))
 
@@ -62,6 +65,11 @@ def name_of(digest: Digest) -> str:
     if not _DIGEST.fullmatch(digest):
         raise InputError(f"`{digest[:80]}` is no SHA-256 in lower-case hexadecimal", code="malformed-digest")
     return digest[:_NAME_LENGTH]
+
+
+def owner_of(name: str) -> str:
+    """Return the tag (`processes.own_tag`) in a name below ``staging/`` or ``trash/``; empty where there is none."""
+    return name.partition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +113,26 @@ class Layout:
         return sorted((int(ending) for ending in endings if ending.isascii() and ending.isdigit()), reverse=True)
 
     def staging(self, prefix: str) -> Path:
-        """A new random name for what is being made."""
-        return self.root / "staging" / f"{prefix}-{secrets.token_hex(8)}"
+        """A new random name for what is being made; a clean-up can tell by it whose it is (`owner_of`)."""
+        return self.root / "staging" / f"{prefix}-{secrets.token_hex(8)}.{own_tag()}"
 
     def trash(self) -> Path:
         """A new random name for what is moved out of the way."""
-        return self.root / "trash" / secrets.token_hex(8)
+        return self.root / "trash" / f"{secrets.token_hex(8)}.{own_tag()}"
+
+    @property
+    def quarantine(self) -> Path:
+        """The folder for damaged entries."""
+        return self.root / "quarantine"
+
+    def checked(self, boot: str) -> Path:
+        """The folder for what was hashed since one boot."""
+        return self.root / "checked" / boot
+
+    def entry_name(self, path: Path) -> str:
+        """Return how an entry is called in reports: bucket and name, without the version of a page."""
+        bucket, _, name = path.relative_to(self.root).parts[:3]
+        return f"{bucket}/{name.partition('.')[0]}"
 
     @property
     def logs(self) -> Path:

@@ -183,7 +183,7 @@ def read_leases(layout: Layout) -> list[Lease]:
         names = sorted(name for name in os.listdir(folder) if name.endswith(_ENDING))
     except OSError:
         return []
-    found = (_read(layout.leases / name) for name in names)
+    found = (read_lease(layout.leases / name) for name in names)
     return [lease for lease in found if lease is not None]
 
 
@@ -203,7 +203,8 @@ def file_system_time(layout: Layout) -> float:
         os.unlink(place)
 
 
-def _read(path: Path) -> Lease | None:
+def read_lease(path: Path) -> Lease | None:
+    """Return one lease; None when it is gone or cannot be read."""
     try:
         with open(system_path(path), "rb") as file:
             beaten = os.fstat(file.fileno()).st_mtime
