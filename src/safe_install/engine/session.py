@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import tempfile
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -157,7 +158,11 @@ class Session:
         scratch = Scratch(self.settings.scratch, sink=self.sink)
         # Registered first, so that Ctrl-C finds it from its first moment on.
         self._stack.push(scratch)
-        return scratch.__enter__()
+        scratch.__enter__()
+        # What libraries make in the system's temporary folder and leave there, for Ctrl-C, goes with the rest.
+        self._stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+        tempfile.tempdir = str(scratch.root)
+        return scratch
 
     @property
     def index(self) -> IndexClient:
