@@ -91,7 +91,7 @@ class Screen:
                     pass
 
     def _step_down(self, event: SteppedDown) -> None:
-        """Show the first few of a kind; a store that was damaged as a whole would fill the log. All are in the report."""
+        """Show the first few of a kind; a store damaged as a whole would fill the log. The report has all."""
         self._step_downs[event.kind] += 1
         if self._verbose or self._step_downs[event.kind] <= _MOST_OF_A_KIND:
             self._line("warning", redact_url(event.message))
