@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -229,3 +230,15 @@ def test_damaged_entry_of_the_store_is_made_again(command: Command, index: Stock
     assert command.run_python("import alpha; print(alpha.__version__)", command.folder / "second") == "1.0"
     assert result.report is not None
     assert [each["kind"] for each in result.report["step_downs"]] == ["damaged-entry"]
+
+
+def test_warm_takes_no_lock_of_the_store(command: Command, locked: list[Offered]) -> None:
+    """A file in the place of their folder would have each of them told as passed by."""
+    command("sync", "requirements.txt")
+    shutil.rmtree(command.store / "locks")
+    (command.store / "locks").touch()
+    warm = command("sync", "requirements.txt", "--venv", "warm")
+    assert (warm.counts["reused"], warm.counts["locks_passed_by"]) == (2, 0)
+    # What is not there needs one.
+    shutil.rmtree(command.store / "wheels-1")
+    assert command("sync", "requirements.txt", "--venv", "cold").counts["locks_passed_by"] == 2

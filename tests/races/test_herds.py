@@ -146,6 +146,7 @@ def test_a_holder_that_stands_still_is_passed_by(tmp_path: Path, index: StockedI
         finally:
             leader.kill()
         assert result.counts["locks_passed_by"] == 1
+        assert result.report is not None
         (told,) = (each for each in result.report["step_downs"] if each["kind"] == "lock-passed-by")
         assert f"pid {leader.process.pid} on" in told["reason"]
 

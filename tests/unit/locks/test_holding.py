@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from helpers.faults import failing
 from safe_install.errors import ExitCode, LockTimeoutError, StoreError
 from safe_install.events import Event, Waiting
 from safe_install.locks import hold, read_owner
+from safe_install.locks.holding import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +115,52 @@ def test_it_is_released_after_an_error(lock: Path) -> None:
         raise ValueError("why")
     with hold(lock, timeout=0, what="a test", sink=lambda event: None):
         pass
+
+
+def test_the_note_goes_with_the_lock(lock: Path) -> None:
+    with hold(lock, timeout=0, what="a test", sink=lambda event: None):
+        assert lock.with_name("some.lock.owner").exists()
+    assert not lock.with_name("some.lock.owner").exists()
+
+
+def test_a_note_of_a_dead_process_says_so(lock: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+    assert "(which has ended)" in read_owner(lock)
+
+
+def test_who_shows_signs_of_life_is_waited_for_longer_than_the_timeout(lock: Path) -> None:
+    """The holder's note changes by itself several times within the time-out that both have."""
+    released = threading.Event()
+
+    def occupy() -> None:
+        with hold(lock, timeout=0.4, what="a test", sink=lambda event: None):
+            held.set()
+            time.sleep(2.0)
+            released.set()
+
+    held = threading.Event()
+    holder = threading.Thread(target=occupy)
+    holder.start()
+    assert held.wait(30)
+    with hold(lock, timeout=0.4, what="a test", sink=lambda event: None, poll=0.01):
+        assert released.is_set()
+    holder.join()
+
+
+def test_patience_counts_from_the_last_change_by_the_own_clock(lock: Path) -> None:
+    """The times in the note are of another clock, and may be an hour wrong."""
+    now = [1000.0]
+    note = lock.with_name("some.lock.owner")
+    patience = Patience(lock, timeout=10, clock=lambda: now[0])
+    for since in (0, 1e12, -5):
+        now[0] += 9
+        note.write_text(json.dumps({"since": since}))
+        assert not patience.is_over()
+    now[0] += 9
+    assert not patience.is_over()
+    now[0] += 1
+    assert patience.is_over()
 
 
 def test_two_threads_exclude_one_another(lock: Path) -> None:

@@ -1,0 +1,60 @@
+"""Signs of life while work goes on, and none afterwards."""
+
+from __future__ import annotations
+
+import threading
+
+from helpers.processes import wait_until
+
+from safe_install.locks.pulse import Pulse
+
+
+def running() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "safe-install-pulse"]
+
+
+def test_it_beats_as_long_as_the_body_runs_and_then_no_more() -> None:
+    pulse, beats = Pulse(), []
+    with pulse.beating(lambda: beats.append(1), interval=0.01):
+        wait_until(lambda: len(beats) >= 3)
+    count = len(beats)
+    with pulse.beating(lambda: None, interval=0.001):
+        threading.Event().wait(0.05)
+    assert len(beats) == count
+
+
+def test_one_thread_beats_for_all_and_ends_with_the_last() -> None:
+    before = len(running())
+    pulse, first, second = Pulse(), threading.Event(), threading.Event()
+    with pulse.beating(first.set, interval=60), pulse.beating(second.set, interval=0.001):
+        assert second.wait(30)
+        assert len(running()) == before + 1
+        assert not first.is_set()
+    wait_until(lambda: len(running()) == before)
+
+
+def test_one_that_fails_is_tried_again() -> None:
+    pulse, tries = Pulse(), []
+
+    def beat() -> None:
+        tries.append(1)
+        raise OSError("the disk is full")
+
+    with pulse.beating(beat, interval=0.001):
+        wait_until(lambda: len(tries) >= 2)
+
+
+def test_nothing_beats_while_or_after_the_body_ends() -> None:
+    """A note that is removed at the end must not be written once more by a beat under way."""
+    pulse, inside, go, order = Pulse(), threading.Event(), threading.Event(), []
+
+    def beat() -> None:
+        inside.set()
+        go.wait(30)
+        order.append("beat")
+
+    with pulse.beating(beat, interval=0.001):
+        assert inside.wait(30)
+        threading.Timer(0.05, go.set).start()
+    order.append("ended")
+    assert order == ["beat", "ended"]
