@@ -95,8 +95,45 @@ class Awaited:
     what: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired:
+    """An entry of the store that was found damaged is there again, whole. :param what: bucket and name."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """Files of an entry had a wrong mode or time, and the right content; they have the right ones again.
+
+    :param what: the entry's name.
+    """
+
+    what: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """The store was cleaned up after the work. :param entries: how many were removed."""
+
+    entries: int
+    bytes: int
+
+
 Event: TypeAlias = (
-    PhaseStarted | PhaseAdvanced | PhaseEnded | Fetched | Retried | SteppedDown | Noticed | Waiting | Awaited
+    PhaseStarted
+    | PhaseAdvanced
+    | PhaseEnded
+    | Fetched
+    | Retried
+    | SteppedDown
+    | Noticed
+    | Waiting
+    | Awaited
+    | Repaired
+    | Touched
+    | Cleaned
 )
 EventSink: TypeAlias = Callable[[Event], None]
 

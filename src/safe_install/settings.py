@@ -166,7 +166,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default=(),
         metavar="DIR[@DIGEST]",
-        commands=_LAYERED,
+        commands=_LAYERED | {"cache ls"},
         help="Take what is missing from this seed too, as it is now or as of one generation; never written to.",
     ),
     Option(

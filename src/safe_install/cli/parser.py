@@ -2,106 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from .. import __version__
-from ..settings import GROUP_TITLES, OPTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ..settings import Option
-
-_EPILOG = (
-    "Each option under a title of its own is also a variable, such as SAFE_INSTALL_LINK_MODE, and a key of "
-    "[tool.safe-install] in pyproject.toml or of safe-install.toml. The command line beats the variable, "
-    "and the variable beats the file."
-)
-_METAVARS = {"seconds": "SECONDS", "count": "N", "time": "TIME", "size": "SIZE", "duration": "TIME"}
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class GroupedCommand(click.Command):
-    """A command whose help shows its own options first, and the shared ones by subject."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options under the titles of `GROUP_TITLES`."""
-        by_title: dict[str, list[tuple[str, str]]] = {"Options": []}
-        by_title |= {title: [] for title in GROUP_TITLES.values()}
-        for parameter in self.get_params(ctx):
-            record = None if isinstance(parameter, click.Argument) else parameter.get_help_record(ctx)
-            if record is not None:
-                title = parameter.title if isinstance(parameter, TableOption) else "Options"
-                by_title[title].append(record)
-        for title, records in by_title.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
-
-
-class TableOption(click.Option):
-    """An option of the table. :param title: the section of the help it stands in."""
-
-    def __init__(self, option: Option) -> None:
-        self.title = GROUP_TITLES[option.group]
-        names = [f"--{option.name}"]
-        if option.short:
-            names.insert(0, f"-{option.short}")
-        if option.no_flag:
-            names = [f"{'/'.join((names[-1], '--' + option.no_flag))}"]
-        metavar = option.metavar or _METAVARS.get(option.kind)
-        super().__init__(
-            [*names, option.field],
-            help=option.help + _default_text(option),
-            metavar=None if option.kind in {"flag", "choice"} else metavar or "TEXT",
-            is_flag=option.kind == "flag",
-            default=None,
-            multiple=option.repeatable,
-            type=click.Choice(option.choices) if option.kind == "choice" else (bool if option.kind == "flag" else str),
-        )
-
-
-def _default_text(option: Option) -> str:
-    """The default in the help, unless the help says it in words or it is nothing."""
-    if option.default in (None, (), {}, False) or "[default:" in option.help:
-        return ""
-    if option.default is True:
-        return "  [default: yes]"
-    return f"  [default: {option.default:g} s]" if option.kind == "seconds" else f"  [default: {option.default}]"
-
-
-def shared_options(command: str) -> list[click.Parameter]:
-    """The options of the table that *command* takes."""
-    return [TableOption(option) for option in OPTIONS if command in option.commands]
-
-
-def _command(
-    name: str,
-    run: Callable[..., int],
-    help_text: str,
-    parameters: Sequence[click.Parameter] = (),
-    *,
-    shared: str | None = None,
-) -> click.Command:
-    """Make a command whose callback gets ``options`` (the shared ones, raw) and its own parameters."""
-    table = {option.field: option.name for option in OPTIONS}
-
-    def callback(**values: Any) -> int:  # noqa: ANN401 - click hands over whatever the parameters are
-        options = {table[key]: value for key, value in values.items() if key in table}
-        own = {key: value for key, value in values.items() if key not in table}
-        return run(options, **own)
-
-    return GroupedCommand(
-        name,
-        callback=callback,
-        params=[*parameters, *shared_options(shared or name)],
-        help=help_text,
-        short_help=help_text.partition("\n")[0],
-        epilog=_EPILOG,
-        context_settings=_CONTEXT,
-    )
+from .options import CONTEXT, new_command
 
 
 def _requirement_parameters() -> list[click.Parameter]:
@@ -123,7 +27,7 @@ def _requirement_parameters() -> list[click.Parameter]:
 def build_parser() -> click.Group:
     """The whole command line."""
     # Light: each command imports its work when it runs.
-    from .commands.cache import run_dir, run_info
+    from .cache_parser import cache_commands
     from .commands.fetch import run as fetch
     from .commands.install import run as install
     from .commands.lock import run as lock
@@ -132,7 +36,7 @@ def build_parser() -> click.Group:
 
     group = click.Group(
         "ci-install",
-        context_settings=_CONTEXT,
+        context_settings=CONTEXT,
         help="Install Python dependencies so that no CI job can break another.",
     )
     group.params.append(
@@ -151,7 +55,7 @@ def build_parser() -> click.Group:
         click.Option(["--group", "groups"], multiple=True, metavar="NAME", help="A dependency group of the lock."),
     ]
     group.add_command(
-        _command(
+        new_command(
             "sync",
             sync,
             "Make an environment exactly what a lock says.\n\n"
@@ -160,13 +64,15 @@ def build_parser() -> click.Group:
         )
     )
     group.add_command(
-        _command("install", install, "Resolve requirements and add them to an environment.", _requirement_parameters())
+        new_command(
+            "install", install, "Resolve requirements and add them to an environment.", _requirement_parameters()
+        )
     )
     output = click.Option(
         ["-o", "--output", "output"], metavar="FILE", help="Where to write it; standard output if not given."
     )
     group.add_command(
-        _command(
+        new_command(
             "lock",
             lock,
             "Resolve requirements and write a pylock.toml (PEP 751).",
@@ -174,10 +80,10 @@ def build_parser() -> click.Group:
         )
     )
     group.add_command(
-        _command("fetch", fetch, "Fill the store with what a lock needs; install nothing.", lock_selection)
+        new_command("fetch", fetch, "Fill the store with what a lock needs; install nothing.", lock_selection)
     )
     group.add_command(
-        _command(
+        new_command(
             "venv",
             venv,
             "Make an empty environment.",
@@ -187,10 +93,7 @@ def build_parser() -> click.Group:
             ],
         )
     )
-    store = click.Group("cache", help="Look at the store.", context_settings=_CONTEXT)
-    store.add_command(_command("dir", run_dir, "Print where the store is.", shared="cache"))
-    store.add_command(_command("info", run_info, "Print what the store holds.", shared="cache"))
-    group.add_command(store)
+    group.add_command(cache_commands())
     group.add_command(_seed_commands())
     return group
 
@@ -201,9 +104,9 @@ def _seed_commands() -> click.Group:
     root = click.Argument(["root"], metavar="SEED")
     reference = click.Argument(["reference"], metavar="SEED[@DIGEST]")
     help_text = "Publish and look after seeds: stores that many hosts read."
-    group = click.Group("seed", help=help_text, context_settings=_CONTEXT)
+    group = click.Group("seed", help=help_text, context_settings=CONTEXT)
     group.add_command(
-        _command(
+        new_command(
             "publish",
             run_publish,
             "Make what locks need a new generation, and the current one.\n\n"
@@ -219,13 +122,13 @@ def _seed_commands() -> click.Group:
             shared="seed publish",
         )
     )
-    group.add_command(_command("list", run_list, "Print the generations of a seed.", [root], shared="seed"))
-    group.add_command(_command("show", run_show, "Print what a generation lists.", [reference], shared="seed"))
+    group.add_command(new_command("list", run_list, "Print the generations of a seed.", [root], shared="seed"))
+    group.add_command(new_command("show", run_show, "Print what a generation lists.", [reference], shared="seed"))
     group.add_command(
-        _command("verify", run_verify, "Hash everything that a generation lists.", [reference], shared="seed")
+        new_command("verify", run_verify, "Hash everything that a generation lists.", [reference], shared="seed")
     )
     group.add_command(
-        _command(
+        new_command(
             "rollback",
             run_rollback,
             "Make a generation the current one: the one named, or the one before.",
@@ -234,7 +137,7 @@ def _seed_commands() -> click.Group:
         )
     )
     group.add_command(
-        _command(
+        new_command(
             "gc",
             run_gc,
             "Remove what no generation that is kept lists.",

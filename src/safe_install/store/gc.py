@@ -102,7 +102,7 @@ def collect(
     *,
     lock_timeout: float,
     sink: EventSink,
-    listed: frozenset[str] = frozenset(),
+    listed: Callable[[Entry], bool] | None = None,
     dry_run: bool = False,
     seconds: float | None = None,
     job: str | None = None,
@@ -110,7 +110,7 @@ def collect(
     """Remove left-overs, and entries until *limits* are met.
 
     :param lock_timeout: seconds to wait for another collector that shows no sign of life.
-    :param listed: keys of entries (`entries.Entry.key`) that must stay.
+    :param listed: tells entries that must stay: what generations of a seed list.
     :param dry_run: change nothing; needs no right to write.
     :param seconds: after which no further entry is removed.
     :param job: the URL of this job, for those who wait for the lock.
@@ -125,6 +125,7 @@ def collect(
         layout,
         choose,
         limits,
+        for_people=limits.max_age,
         lock_timeout=lock_timeout,
         sink=sink,
         listed=listed,
@@ -140,11 +141,15 @@ def clean(
     *,
     lock_timeout: float,
     sink: EventSink,
-    listed: frozenset[str] = frozenset(),
+    listed: Callable[[Entry], bool] | None = None,
+    for_people: float | None = None,
     dry_run: bool = False,
     job: str | None = None,
 ) -> Collection:
-    """Remove left-overs, and the entries that *wanted* holds for. Parameters and errors as `collect`."""
+    """Remove left-overs, and the entries that *wanted* holds for. Further parameters and errors as `collect`.
+
+    :param for_people: seconds that logs and quarantined entries are kept at most.
+    """
 
     def choose(entry: Entry, _: float) -> Reason | None:
         return "asked" if wanted(entry) else None
@@ -153,6 +158,7 @@ def clean(
         layout,
         choose,
         Limits(),
+        for_people=for_people,
         lock_timeout=lock_timeout,
         sink=sink,
         listed=listed,
@@ -167,9 +173,10 @@ def _run(
     choose: Callable[[Entry, float], Reason | None],
     limits: Limits,
     *,
+    for_people: float | None,
     lock_timeout: float,
     sink: EventSink,
-    listed: frozenset[str],
+    listed: Callable[[Entry], bool] | None,
     dry_run: bool,
     seconds: float | None,
     job: str | None,
@@ -182,7 +189,7 @@ def _run(
             now = time.time() if dry_run else file_system_now(layout)
             collector = _Collector(layout, limits, listed, LeaseWatch(layout, now=now), dry_run=dry_run, sink=sink)
             deadline = None if seconds is None else time.monotonic() + seconds
-            return collector.run(choose, deadline)
+            return collector.run(choose, deadline, for_people)
         except OSError as error:
             raise explain(error, doing="clean the store up", path=error.filename or layout.root) from error
 
@@ -207,7 +214,7 @@ class _Collector:
         self,
         layout: Layout,
         limits: Limits,
-        listed: frozenset[str],
+        listed: Callable[[Entry], bool] | None,
         leases: LeaseWatch,
         *,
         dry_run: bool,
@@ -225,7 +232,9 @@ class _Collector:
         self._targets: dict[str, tuple[str, ...]] = {}
         self._to_free = limits.set_free or 0
 
-    def run(self, choose: Callable[[Entry, float], Reason | None], deadline: float | None) -> Collection:
+    def run(
+        self, choose: Callable[[Entry, float], Reason | None], deadline: float | None, for_people: float | None
+    ) -> Collection:
         """Remove what has to go; return what that was."""
         entries: list[Entry] = []
         debris: list[Debris] = []
@@ -234,7 +243,7 @@ class _Collector:
                 entries.append(each)
             else:
                 debris.append(each)
-        self._remove_left_overs(debris)
+        self._remove_left_overs(debris, for_people)
         self._remove_stores_of_jobs()
         self._sizes = {entry.key: size_of(entry) for entry in entries}
         self._result.bytes = sum(self._sizes.values())
@@ -266,7 +275,7 @@ class _Collector:
             reason = "size"
         if reason is None and self._to_free <= 0:
             return
-        if entry.key in self._listed:
+        if self._listed is not None and self._listed(entry):
             self._result.listed += reason is not None
             return
         size, freed = weigh(entry.path)
@@ -291,9 +300,9 @@ class _Collector:
         self._result.in_use += outcome == "in use"
         return outcome == "removed"
 
-    def _remove_left_overs(self, debris: list[Debris]) -> None:
+    def _remove_left_overs(self, debris: list[Debris], for_people: float | None) -> None:
         leases = self._leases.refresh()
-        found = find_leftovers(self._layout, debris, leases, now=self._leases.now, for_people=self._limits.max_age)
+        found = find_leftovers(self._layout, debris, leases, now=self._leases.now, for_people=for_people)
         for each in list(found):
             if self._dry_run or self._remover.left_over(each.path) == "removed":
                 self._result.left_overs[each.kind] += 1

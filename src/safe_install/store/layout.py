@@ -169,6 +169,11 @@ class Layout:
         """A lock file."""
         return self.root / "locks" / f"{name}.lock"
 
+    @property
+    def last_cleanup(self) -> Path:
+        """The file whose time is that of the last clean-up after a job."""
+        return self.root / "locks" / "gc.last"
+
     def folders(self) -> list[str]:
         """Every folder of an empty store below its root, parents first, relative."""
         below = [f"{bucket}{os.sep}{prefix}" for bucket in BUCKETS for prefix in _PREFIXES]

@@ -20,13 +20,13 @@ from .layout import BUILT, FILES, INDEX, SELECTIONS, WHEELS, name_of
 from .leases import file_system_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from ..events import EventSink
     from ..models import Digest
     from .generations import Generation, Pointer
-    from .seeds import WritableSeed
+    from .seeds import Seed, WritableSeed
 
 _BUDGET = 10.0
 """Seconds for a name that somebody holds."""
@@ -53,7 +53,7 @@ def collect(seed: WritableSeed, *, keep: int, min_age: float, dry_run: bool, sin
     pointer = seed.pointer()
     stay = _kept(seed, pointer, keep=keep, before=now - min_age)
     gone = [digest for digest in seed.generations() if digest not in stay]
-    listed = _Listed(_readable(seed, pointer, stay))
+    listed = Listed(_readable(seed, pointer, stay))
     old = [path for path in _unlisted(seed, listed) if _made(path) <= now - min_age]
     size = sum(map(_size, old))
     if not dry_run:
@@ -65,7 +65,7 @@ def collect(seed: WritableSeed, *, keep: int, min_age: float, dry_run: bool, sin
     return Collected(generations=tuple(gone), entries=len(old), bytes=size)
 
 
-class _Listed:
+class Listed:
     """The names of all entries that generations list, by bucket."""
 
     def __init__(self, generations: Iterable[Generation]) -> None:
@@ -76,6 +76,18 @@ class _Listed:
             self.names[INDEX].update(each.pages)
             for bucket, names in each.documents.items():
                 self.names.setdefault(bucket, set()).update(names)
+
+    def has(self, bucket: str, name: str) -> bool:
+        """Whether an entry is listed. :param name: of its file or folder."""
+        return name.partition(".")[0] in self.names.get(bucket, ())
+
+
+def listed_in(seed: Seed, *, without: Collection[Digest] = ()) -> Listed:
+    """Return what the generations of *seed* list, but for those in *without*.
+
+    :raises IntegrityError, StoreError: the current one cannot be read, so what it lists is not known.
+    """
+    return Listed(_readable(seed, seed.pointer(), set(seed.generations()).difference(without)))
 
 
 def _kept(seed: WritableSeed, pointer: Pointer, *, keep: int, before: float) -> set[Digest]:
@@ -89,7 +101,7 @@ def _kept(seed: WritableSeed, pointer: Pointer, *, keep: int, before: float) -> 
     return stay
 
 
-def _readable(seed: WritableSeed, pointer: Pointer, stay: set[Digest]) -> Iterator[Generation]:
+def _readable(seed: Seed, pointer: Pointer, stay: set[Digest]) -> Iterator[Generation]:
     for digest in stay:
         try:
             yield seed.generation(digest)
@@ -99,13 +111,13 @@ def _readable(seed: WritableSeed, pointer: Pointer, stay: set[Digest]) -> Iterat
                 raise
 
 
-def _unlisted(seed: WritableSeed, listed: _Listed) -> Iterator[Path]:
-    for bucket, names in listed.names.items():
+def _unlisted(seed: WritableSeed, listed: Listed) -> Iterator[Path]:
+    for bucket in listed.names:
         top = seed.root / bucket
         try:
             for prefix in os.listdir(system_path(top)):
                 for name in os.listdir(system_path(top / prefix)):
-                    if name.partition(".")[0] not in names:
+                    if not listed.has(bucket, name):
                         yield top / prefix / name
         except OSError as error:
             raise explain(error, doing="list the entries of the seed", path=top) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from ..call import Call, perform
 from ..output import human_bytes, write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -17,7 +18,7 @@ def run_dir(options: Mapping[str, Any]) -> int:
     """Print where the store is; return the exit code. Nothing is made."""
 
     def work(call: Call) -> None:
-        root = _root(call)
+        root = root_of(call)
         write_result(f"{json.dumps({'cache_dir': str(root)}) if call.settings.json else root}\n")
 
     return perform("cache dir", options, None, work)
@@ -27,23 +28,46 @@ def run_info(options: Mapping[str, Any]) -> int:
     """Print what the store holds; return the exit code."""
 
     def work(call: Call) -> None:
+        from ...store.listing import by_project, list_store
         from ...store.store import Store
 
-        info = Store.open(_root(call), retry_budget=call.settings.retry_budget, sink=call.sink).info()
+        store = Store.open(root_of(call), retry_budget=call.settings.retry_budget, sink=call.sink)
+        info = store.info()
+        projects = by_project(list_store(store.layout))
         if call.settings.json:
             buckets = {name: {"entries": each.entries, "bytes": each.bytes} for name, each in info.buckets.items()}
-            write_result(json.dumps({"cache_dir": str(info.path), "buckets": buckets}, indent=2) + "\n")
+            write_result(
+                json.dumps(
+                    {
+                        "cache_dir": str(info.path),
+                        "buckets": buckets,
+                        "projects": [dataclasses.asdict(each) for each in projects],
+                    },
+                    indent=2,
+                )
+                + "\n"
+            )
             return
-        width = max(map(len, info.buckets))
-        lines = [str(info.path)]
-        for name, each in info.buckets.items():
-            lines.append(f"  {name:<{width}}  {each.entries:>8,} entries  {human_bytes(each.bytes):>10}")
+        sizes = [(name, each.entries, each.bytes, "") for name, each in info.buckets.items()]
+        lines = [str(info.path), *_table(sizes)]
+        if projects:
+            lines += ["projects, largest first"]
+            lines += _table([(each.name, each.entries, each.bytes, ", ".join(each.versions)) for each in projects])
         write_result("\n".join(lines) + "\n")
 
     return perform("cache info", options, None, work)
 
 
-def _root(call: Call) -> Path:
+def _table(rows: Sequence[tuple[str, int, int, str]]) -> list[str]:
+    width = max(len(name) for name, *_ in rows)
+    return [
+        f"  {name:<{width}}  {entries:>8,} entries  {human_bytes(size):>10}  {more}".rstrip()
+        for name, entries, size, more in rows
+    ]
+
+
+def root_of(call: Call) -> Path:
+    """Return where the store of *call* is."""
     from ..surroundings import default_cache_dir
 
     return call.settings.cache_dir or default_cache_dir()
