@@ -1,0 +1,134 @@
+"""What is done to a store and an environment while its calls fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from helpers.stocked_index import StockedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from faults.strace.world import World
+    from helpers.index import Offered
+
+SCRIPT = "[console_scripts]\nbeta = beta:main\n"
+BETA = {"beta/__init__.py": '__version__ = "2.0"\ndef main(): print("beta")\n', "beta/deep/er/part.py": "x = 1\n"}
+
+
+def stock(index: StockedIndex) -> dict[str, Offered]:
+    """Offer the set: three tiny wheels, another version of one, and an sdist with its own backend."""
+    return {
+        "alpha 1": index.wheel("alpha"),
+        "alpha 3": index.wheel("alpha", "3.0"),
+        "beta": index.wheel("beta", "2.0", files=BETA, entry_points=SCRIPT),
+        "gamma": index.wheel("gamma", data={"scripts/gamma": "#!python\nprint('gamma')\n", "data/etc/gamma": "y\n"}),
+        "delta": index.sdist("delta"),
+    }
+
+
+def write_lock(world: World, name: str, files: Iterable[Offered]) -> Path:
+    """Write a requirements file that pins *files* with their hashes."""
+    path = world.inputs / name
+    lines = []
+    for file in files:
+        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
+        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def nothing(_world: World) -> None:
+    """Prepare, or ask, nothing."""
+
+
+def no_problems(_world: World) -> Iterable[str]:
+    """Find nothing wrong."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One command in one state of the world.
+
+    :param prepare: makes the state before; the inputs are written already.
+    :param arguments: of the command.
+    :param check: asserts what must hold after the command succeeded.
+    :param problems: says what must not be seen at any time.
+    """
+
+    name: str
+    prepare: Callable[[World], None]
+    arguments: Callable[[World], Sequence[str | Path]]
+    check: Callable[[World], None] = nothing
+    problems: Callable[[World], Iterable[str]] = no_problems
+
+
+LOCK = "lock.txt"
+OLD_LOCK = "old-lock.txt"
+VERSIONS = {"alpha": "3.0", "beta": "2.0", "delta": "1.0"}
+
+
+def write_inputs(world: World, index: StockedIndex) -> None:
+    """Write the locks that scenarios install."""
+    files = stock(index)
+    world.command.use(index)
+    write_lock(world, LOCK, [files["alpha 3"], files["beta"], files["delta"]])
+    write_lock(world, OLD_LOCK, [files["alpha 1"], files["gamma"], files["beta"]])
+    (world.inputs / "empty.txt").write_text("", encoding="utf-8")
+
+
+def _fetch(world: World) -> Sequence[str | Path]:
+    return ("fetch", world.inputs / LOCK)
+
+
+def _sync(world: World) -> Sequence[str | Path]:
+    return ("sync", world.inputs / LOCK)
+
+
+def _empty_store(world: World) -> None:
+    """A store without entries, but for what it knows of the interpreter; making one is a scenario of its own."""
+    world.run("sync", world.inputs / "empty.txt", "--venv", world.elsewhere / "venv")
+
+
+def _warm_store(world: World) -> None:
+    _empty_store(world)
+    world.run("fetch", world.inputs / LOCK)
+
+
+def _old_environment(world: World) -> None:
+    _warm_store(world)
+    world.run("sync", world.inputs / OLD_LOCK)
+
+
+def _damaged_store(world: World) -> None:
+    """One entry cut short, an environment that has it, and a pointer to it."""
+    _old_environment(world)
+    (path,) = (world.command.store / "wheels-1").glob("*/*/tree/delta/__init__.py")
+    path.unlink()
+    path.write_bytes(b"")
+
+
+def _is_installed(world: World) -> None:
+    assert world.command.installed() == VERSIONS
+    said = world.command.run_python(
+        "import alpha, beta.deep.er.part, delta; print(alpha.__version__, beta.__version__, delta.__version__)"
+    )
+    assert said == "3.0 2.0 1.0"
+
+
+def _is_fetched(world: World) -> None:
+    assert len(list((world.command.store / "wheels-1").glob("*/*"))) == len(VERSIONS)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("publish", _empty_store, _fetch, _is_fetched),
+        Scenario("install-new", _warm_store, _sync, _is_installed),
+        Scenario("install-existing", _old_environment, _sync, _is_installed),
+        Scenario("repair", _damaged_store, _sync, _is_installed),
+    )
+}

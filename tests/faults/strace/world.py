@@ -1,0 +1,171 @@
+"""A folder with a store, an environment and scratch, that is put back as it was before each run, and judged after it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faults.strace import subject
+from faults.strace.snapshot import Snapshot, walk
+from helpers.command import Command
+from helpers.environments import tree_of
+
+from safe_install.fs.hashing import content_time
+from safe_install.models import Digest
+from safe_install.store.documents import decode_document, decode_page
+from safe_install.store.layout import DOCUMENT_BUCKETS, FILES, INDEX, MANIFEST, WHEELS
+from safe_install.store.manifest import read_manifest
+from safe_install.store.trees import WheelTree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from helpers.command import Result
+
+# They name processes and times. What is in an entry is judged by itself.
+_VOLATILE = re.compile(r".*\.owner(\..*\.tmp)?|home/[^/]*/(leases|index-1|built-1|jobs|generations)/.*")
+_LASTING = ("home/store", "home/seed", "work")
+
+
+class World:
+    """Everything that one command may touch, below *root*.
+
+    What a scenario prepares is kept beside it, and copied back for each run, so that every path stays the same.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "world"
+        self._kept: Snapshot | None = None
+        self.command = Command(home=self.root / "home", folder=self.root / "work")
+        self.damaged: list[str] = []
+        # Away from all that is watched: the working folder is an argument of many a call.
+        self.elsewhere = root / "elsewhere"
+        self.elsewhere.mkdir()
+        self.inputs = root / "inputs"
+        self.inputs.mkdir()
+        self.command.variables |= {
+            "PYTHONHASHSEED": "0",
+            "SAFE_INSTALL_CONCURRENT_DOWNLOADS": "1",
+            "SAFE_INSTALL_VENV": str(self.command.venv),
+            "SAFE_INSTALL_PROGRESS": "no",
+        }
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """What calls are enumerated below: stores and seeds, the environment with its locks, scratch."""
+        home = self.command.home
+        places = (home / "store", home / "seed", self.command.scratch, self.command.temporary, self.command.folder)
+        return tuple(map(str, places))
+
+    def keep(self) -> None:
+        """Remember how everything is now, with what is wrong with it."""
+        self._kept = Snapshot(self.root)
+        self.damaged = self.problems()
+
+    def restore(self) -> None:
+        """Make everything as it was at `keep`."""
+        assert self._kept is not None
+        self._kept.restore()
+
+    def strace(
+        self, options: Sequence[str], output: Path, arguments: Sequence[str | Path]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command, with the names of `subject`, under strace."""
+        self.command.report_path.unlink(missing_ok=True)
+        tracer = ["strace", "--seccomp-bpf", "-y", "-s", "4096", "-e", "signal=none", *options, "-o", str(output)]
+        return subprocess.run(
+            [*tracer, sys.executable, subject.__file__, *map(str, arguments)],
+            cwd=self.elsewhere,
+            env=self.command.variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def run(self, *arguments: str | Path) -> Result:
+        """Run the command as anybody would, from elsewhere."""
+        return self.command(*arguments, folder=self.elsewhere)
+
+    def environment(self) -> dict[str, object] | None:
+        """What the environment holds, or None. Write bits are left out: they depend on the link mode."""
+        if not self.command.venv.exists():
+            return None
+        found: dict[str, object] = {}
+        for name, (mode, content) in tree_of(self.command.venv).items():
+            if not name.startswith(".safe-install/"):  # a journal is no part of it; `litter` finds it
+                found[name] = (mode & 0o555, content)
+        return found
+
+    def problems(self) -> list[str]:
+        """What is wrong with what can be seen of the stores: it is hashed whole."""
+        found = []
+        for name in ("store", "seed"):
+            root = self.command.home / name
+            for bucket in sorted(root.glob("*-*")) if root.exists() else []:
+                for entry in sorted(bucket.glob("*/*")):
+                    if (problem := _problem(bucket.name, entry)) is not None:
+                        found.append(f"{entry.relative_to(self.root)}: {problem}")
+        return found
+
+    def litter(self) -> list[str]:
+        """Everything half-made that lies about, as absolute paths."""
+        return [str(self.root / path) for path in self.command.litter()]
+
+    def fingerprint(self) -> str:
+        """A digest of all that a later run may come upon. Two runs of one command end with few different ones."""
+        found = hashlib.sha256()
+        for place, state in sorted(walk(str(self.root))):
+            if not place.startswith(_LASTING):
+                continue
+            path = self.root / place
+            facts: list[object] = [place, state.st_mode]
+            if stat.S_ISLNK(state.st_mode):
+                facts.append(os.readlink(path))
+            elif stat.S_ISREG(state.st_mode):
+                # Times of content are even seconds, and part of an entry; others are of no account.
+                facts.append(state.st_mtime_ns if state.st_mtime_ns % 10**9 == 0 else None)
+                if not _VOLATILE.fullmatch(place):
+                    facts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            found.update(json.dumps(facts).encode())
+        return found.hexdigest()
+
+
+def _problem(bucket: str, entry: Path) -> str | None:
+    """Why this entry must not be there; None when it is whole."""
+    try:
+        if bucket == WHEELS:
+            return _problem_of_wheel(entry)
+        data = entry.read_bytes()
+        if bucket == FILES:
+            digest = Digest(hashlib.sha256(data).hexdigest())
+            if not digest.startswith(entry.name):
+                return "its content is not what its name says"
+            return None if entry.stat().st_mtime_ns == content_time(digest) else "its time is wrong"
+        decoded = decode_page(data) if bucket == INDEX else decode_document(data)
+        assert bucket == INDEX or bucket in DOCUMENT_BUCKETS
+    except (OSError, ValueError) as error:
+        return repr(error)
+    return None if decoded is not None else "it cannot be read"
+
+
+def _problem_of_wheel(entry: Path) -> str | None:
+    manifest = read_manifest(entry / MANIFEST)
+    tree = WheelTree(digest=manifest.digest, folder=entry, manifest=manifest)
+    damage = tree.damage()
+    for file in manifest.files:
+        if hashlib.sha256((tree.tree / file.path).read_bytes()).hexdigest() != file.sha256:
+            damage.append(f"{file.path} has other content")
+    if not manifest.digest.startswith(entry.name):
+        damage.append("it has another entry's manifest")
+    if extra := {path.name for path in entry.iterdir()} - {"tree", MANIFEST}:
+        damage.append(f"it holds {extra}")
+    return damage[0] if damage else None
