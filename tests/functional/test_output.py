@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING
@@ -184,6 +185,20 @@ def test_unknown_command_suggests_the_help(command: Command) -> None:
     result = command("instal", code=2)
     assert result.stderr.startswith("error[usage]:")
     assert "--help" in result.stderr
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES])
+def test_failing_disk_is_no_bug_of_ours_wherever_it_is_met(command: Command, number: int) -> None:
+    (command.home / "broken").mkdir()
+    (command.home / "broken" / "sitecustomize.py").write_text(
+        "import os, safe_install.engine.install as part\n"
+        f"def explode(*arguments, **options): raise OSError({number}, os.strerror({number}), '/the/file')\n"
+        "part.find_target = explode\n"
+    )
+    result = command("install", "app", code=7, PYTHONPATH=str(command.home / "broken"))
+    assert result.error in {"io-error", "permission-denied"}
+    assert "/the/file" in result.stderr
+    assert "engine/install.py, line " in result.stderr
 
 
 def test_bug_of_ours_is_told_as_one(command: Command) -> None:

@@ -135,15 +135,14 @@ def _made(scratch: Path) -> Path:
 
 
 def _own_fault(caught: Exception, *, verbose: bool) -> SafeInstallError:
-    """Return the error for what nobody expected; a full disk may be met anywhere, and is no bug."""
+    """Return the error for what nobody expected; a disk may fail or be full anywhere, and that is no bug."""
     import traceback
 
     if isinstance(caught, OSError):
-        from ..fs.failures import explain
+        from ..fs.failures import explain, is_of_the_system
 
-        explained = explain(caught, doing="work", path=str(caught.filename or Path.cwd()))
-        if explained.code in {"disk-full", "read-only"}:
-            return explained
+        if is_of_the_system(caught):
+            return explain(caught, doing=f"go on in {_place(caught)}", path=str(caught.filename or Path.cwd()))
     lines = traceback.format_exception(caught)
     shown = lines if verbose else lines[-3:]
     return SafeInstallError(
@@ -152,6 +151,16 @@ def _own_fault(caught: Exception, *, verbose: bool) -> SafeInstallError:
         context=tuple(redact_url("".join(shown)).rstrip().splitlines()),
         hint="this is a bug in safe-install; please report it with the output of --verbose",
     )
+
+
+def _place(caught: Exception) -> str:
+    """Where in our own code *caught* was met: module and line."""
+    import traceback
+
+    ours = str(Path(__file__).parents[1])
+    frames = [frame for frame in traceback.extract_tb(caught.__traceback__) if frame.filename.startswith(ours)]
+    last = frames[-1]
+    return f"{Path(last.filename).relative_to(ours).as_posix()}, line {last.lineno}"
 
 
 def _write_reports(options: Mapping[str, Any], settings: Settings | None, document: dict[str, object]) -> None:

@@ -11,6 +11,20 @@ from ._system import system_path, user_name, whoami
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
+# What disks, servers, quotas, rights and limits say. Not so ENOENT, EBADF, EINVAL and their kin: these may be mistakes.
+_OF_THE_SYSTEM = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ESTALE", "EBUSY", "EMFILE", "ENFILE", "ENOMEM"),
+        *("ENOLCK", "ETXTBSY", "ENXIO", "ENODEV", "EREMOTEIO", "ETIMEDOUT", "EAGAIN", "EMLINK", "EXDEV", "EFBIG"),
+    )
+    if hasattr(errno, name)
+)
+
+
+def is_of_the_system(error: OSError) -> bool:
+    """Whether *error* is what a disk, a server, a quota, a right or a limit says, and no mistake of a program."""
+    return error.errno in _OF_THE_SYSTEM
 
 
 def is_full(error: OSError) -> bool:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import LockTimeoutError
-from ..events import Waiting
+from ..events import Noticed, Waiting
 from ..fs._system import host_name, system_path
 from ..fs.failures import explain
 from ..fs.retry import retry
@@ -123,7 +123,20 @@ class Lock:
                 note.withdraw()
         finally:
             lock, self._lock = self._lock, None
-            lock.release()
+            self._release(lock)
+
+    def _release(self, lock: BaseFileLock) -> None:
+        """Let go; a lock that cannot be given back ends with its file's descriptor, and fails nobody's work."""
+        try:
+            retry(
+                lock.release,
+                what=f"unlock {self.path}",
+                budget=_TRY_BUDGET,
+                sink=self._sink,
+                passing=lambda _error: True,
+            )
+        except OSError as error:
+            self._sink(Noticed(message=f"could not unlock {self.path}: {error.strerror}", detail=True))
 
 
 class Patience:

@@ -15,7 +15,7 @@ import pytest
 from helpers.faults import failing
 
 from safe_install.errors import ExitCode, LockTimeoutError, StoreError
-from safe_install.events import Event, Waiting
+from safe_install.events import Event, Waiting, ignore
 from safe_install.locks import hold, read_owner
 from safe_install.locks.holding import Patience
 
@@ -55,6 +55,33 @@ def test_a_free_lock_is_had_at_once_and_nobody_is_told(lock: Path) -> None:
     with hold(lock, timeout=0, what="a test", sink=events.append):
         pass
     assert events == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no flock")
+@pytest.mark.parametrize("times", [1, None])
+def test_unlocking_that_fails_fails_nobody(lock: Path, monkeypatch: pytest.MonkeyPatch, times: int | None) -> None:
+    """Servers lose locks (ENOLCK). The work is done, and the lock ends with the process at the latest."""
+    import fcntl
+
+    monkeypatch.setattr("safe_install.locks.holding._TRY_BUDGET", 0.05)
+    events: list[Event] = []
+    real = fcntl.flock
+    failed: list[int] = []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_UN and (times is None or len(failed) < times):
+            failed.append(descriptor)
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with hold(lock, timeout=0, what="a test", sink=events.append):
+        pass
+    assert failed
+    assert any("unlock" in str(event) for event in events)
+    if times is not None:
+        with hold(lock, timeout=0, what="a test", sink=ignore):
+            pass
 
 
 def test_the_note_tells_who_holds_it(lock: Path) -> None:
