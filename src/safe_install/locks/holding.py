@@ -18,7 +18,7 @@ from ..events import Noticed, Waiting
 from ..fs._system import host_name, system_path
 from ..fs.failures import explain
 from ..fs.retry import retry
-from .kinds import KINDS, LockKind, is_unsupported, new_lock
+from .kinds import KINDS, LockKind, is_unsupported, load_library, new_lock
 from .notes import OwnNote, read_note, read_note_bytes, read_owner
 from .pulse import PULSE
 
@@ -61,6 +61,7 @@ class Lock:
         :raises LockTimeoutError: ``lock-unavailable``: no kind of lock works in its folder.
         :raises StoreError: the lock file cannot be made or opened.
         """
+        load_library()
         folder = self.path.parent
         try:
             os.makedirs(system_path(folder), exist_ok=True)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..events import SteppedDown
 from ..fs._system import mount_type, system_path
 from ..fs.filesystem import is_network
+from ..interruption import shielded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,12 +94,20 @@ KINDS = LockKinds()
 """Those of this process."""
 
 
+@shielded
+def load_library() -> None:
+    """Import the lock library: 25 ms, and a warm run takes no store lock.
+
+    It tries links in the temporary folder meanwhile, which an interrupt would leave there.
+    """
+    import filelock  # noqa: F401 - for what it does on the way
+
+
 def new_lock(path: Path, kind: LockKind) -> BaseFileLock:
     """Return a lock of *kind*, not held. The two kinds use names of their own, and may follow one another.
 
     :param kind: not `LockKind.NONE`.
     """
-    # Imported here: 25 ms, and a warm run takes no store lock.
     from filelock import FileLock, StrictSoftFileLock
 
     # Not bound to the thread: a context manager may be left in another one than it was entered in.
