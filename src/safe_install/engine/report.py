@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..errors import ExitCode, SafeInstallError
-from ..events import Awaited, Fetched, PhaseEnded, Retried, SteppedDown
+from ..events import Awaited, Cleaned, Fetched, PhaseEnded, Retried, SteppedDown
 from ..redact import redact_url
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Recorder:
     retries: int = 0
     waited_for: int = 0
     locks_passed_by: int = 0
+    cleaned: int = 0
     bytes_fetched: int = 0
     step_downs: list[SteppedDown] = field(default_factory=list)
     bytes_by_key: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -67,6 +68,8 @@ class Recorder:
                     self.retries += 1
                 case Awaited():
                     self.waited_for += 1
+                case Cleaned():
+                    self.cleaned += event.entries
                 case SteppedDown():
                     self.step_downs.append(event)
                     self.locks_passed_by += event.kind == "lock-passed-by"
@@ -127,6 +130,7 @@ def report_document(
             "retries": recorder.retries,
             "locks_passed_by": recorder.locks_passed_by,
             "waited_for": recorder.waited_for,
+            "cleaned": recorder.cleaned,
             "files": outcome.files,
             "bytes": outcome.bytes,
             "bytes_fetched": recorder.bytes_fetched,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..fs.scratch import Scratch
 from ..interruption import shielded
 from ..models import Digest
-from ..store.layout import Layout
+from ..store.layout import WHEELS, Layout
 from ..store.leases import OwnLease, OwnLeases
 from .indexes import FileOptions, IndexDefaults, index_settings
 from .interpreters import InterpreterCache
@@ -90,8 +90,16 @@ class Session:
             # Also after a failure: what was published is whole, and saves the next job the work.
             if error is None or isinstance(error, Exception):
                 self._layers.promote()
+            if error is None and self.settings.auto_gc:
+                self._tidy()
         finally:
             self._close(kind, error, trace)
+
+    def _tidy(self) -> None:
+        from .cleanup import tidy_after_job
+
+        for layout in self._layers.writable:
+            tidy_after_job(self.settings, layout, self.sink, job=self.job)
 
     @shielded
     def _close(
@@ -110,7 +118,14 @@ class Session:
     @functools.cached_property
     def _store(self) -> Chain:
         self._stack.callback(self._layers.close)
-        return self._layers.open()
+        chain = self._layers.open()
+        chain.claim = self._claim
+        return chain
+
+    def _claim(self, bucket: str, digest: Digest) -> None:
+        """Lease an entry in every store that it may be in."""
+        layouts = self._layers.writable
+        self.lease.use(each.wheel(digest) if bucket == WHEELS else each.file(digest) for each in layouts)
 
     @functools.cached_property
     def _layers(self) -> Layers:

@@ -82,6 +82,9 @@ class Chain:
         self._sink = sink
         self._lock = threading.Lock()
         self._made: dict[EntryKey, None] = {}
+        self.claim: Callable[[str, Digest], None] = _claim_nothing
+        """Called with bucket and digest before a wheel or a file is looked for, and before one is published: whoever
+        cleans a store up leaves alone what was leased before it looked (`removing`)."""
 
     @property
     def root(self) -> Path:
@@ -114,10 +117,12 @@ class Chain:
 
     def wheel(self, digest: Digest) -> WheelTree | None:
         """Return the unpacked wheel from the first layer that has it whole."""
+        self.claim(WHEELS, digest)
         return self._find(lambda layer: layer.wheel(digest))
 
     def file(self, digest: Digest) -> Path | None:
         """Return the file with this SHA-256 from the first layer that has it."""
+        self.claim(FILES, digest)
         return self._find(lambda layer: layer.file(digest))
 
     def document(self, bucket: str, key: Digest) -> dict[str, Any] | None:
@@ -140,6 +145,7 @@ class Chain:
 
     def publish_wheel(self, folder: Path, manifest: Manifest) -> WheelTree:
         """As `Store.publish_wheel`, in the first layer."""
+        self.claim(WHEELS, manifest.digest)
         tree = self.first.publish_wheel(folder, manifest)
         self._note(WHEELS, manifest.digest)
         return tree
@@ -150,6 +156,7 @@ class Chain:
 
     def publish_file(self, staged: Path, digest: Digest) -> Path:
         """As `Store.publish_file`, in the first layer."""
+        self.claim(FILES, digest)
         path = self.first.publish_file(staged, digest)
         self._note(FILES, digest)
         return path
@@ -194,6 +201,10 @@ class Chain:
                 return
             lower.broken = True
         self._sink(layer_passed_by(lower.name, error.message))
+
+
+def _claim_nothing(bucket: str, digest: Digest) -> None:
+    """For a chain whose entries nobody cleans up meanwhile."""
 
 
 def layer_passed_by(name: str, reason: str) -> SteppedDown:

@@ -29,6 +29,7 @@ from ..events import Noticed
 from ..fs._system import CREATE, revalidate, system_path
 from ..locks.processes import Process
 from ..locks.pulse import PULSE
+from .uses import record_uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,13 +90,14 @@ class OwnLease:
         self._closed = False
 
     def use(self, entries: Iterable[Path]) -> None:
-        """Tell others that these entries are in use from now on. Those of other stores are left out."""
+        """Tell others that these entries are in use from now on, and note when. Those of other stores are left out."""
         with self._lock:
             names = {each.relative_to(self._layout.root).as_posix() for each in entries if self._is_ours(each)}
             new = sorted(names - self._known)
             if new:
                 self._known.update(new)
                 self._tell({"entries": new})
+                record_uses(self._layout.root / name for name in new)
 
     def name_environment(self, root: str) -> None:
         """Tell for which environment the entries are used."""
