@@ -186,7 +186,7 @@ def test_what_a_killed_writer_left_where_links_are_missing_reads_as_nothing(stor
     (name,) = visible(store)
     whole = (store.root / name).read_bytes()
     for size in range(len(whole)):
-        os.unlink(store.root / name)
+        (store.root / name).unlink(missing_ok=True)
         descriptor = os.open(store.root / name, CREATE, 0o644)
         os.write(descriptor, whole[:size])
         os.close(descriptor)
@@ -207,7 +207,7 @@ def test_a_damaged_entry_that_cannot_be_moved_stays_absent(store: Store) -> None
     publish_wheel(store)
     entry = Layout(store.root).wheel(DIGEST)
     os.unlink(entry / "tree" / "demo" / "a.py")
-    with failing("rename", str(store.root / "trash"), errno.EROFS), pytest.raises(StoreError) as caught:
+    with failing("rename", str(store.root / "quarantine"), errno.EROFS), pytest.raises(StoreError) as caught:
         publish_wheel(store)
     assert caught.value.code == "read-only"
     assert store.wheel(DIGEST) is None

@@ -151,7 +151,10 @@ def rights_below(folder: str) -> tuple[int, int]:
 def set_mode(target: int | str, mode: int) -> None:
     """Give a file, by descriptor or path, exactly *mode*. One without modes (vfat, some shares) goes without."""
     try:
-        os.chmod(target, mode)
+        if isinstance(target, int):
+            os.fchmod(target, mode)
+        else:
+            os.chmod(target, mode)
     except OSError as error:
         if error.errno not in _NOT_LINKABLE:
             raise

@@ -1,23 +1,27 @@
 """What an entry contains: path, size, SHA-256 and executable or not of every file. Written last, part of the entry.
 
-The time of a file is not in it: it follows from the digest (`safe_install.fs.hashing.content_time`).
+The time of a file is not in it: it follows from the digest (`safe_install.fs.hashing.content_time`). Its last key is
+the SHA-256 of all that stands before it, since what it says decides what an entry is held to.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from typing import NamedTuple
 
 from ..errors import IntegrityError
-from ..fs._system import CREATE, system_path
+from ..fs._system import CREATE, set_mode, system_path
 from ..models import Digest
 
 FORMAT = 1
 """Of the manifest's own text. Another one is no damage, but nothing that this release can use."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
+_CHECKSUM = b',"sha256":"'
+_END = b'"}\n'
 
 
 class FileEntry(NamedTuple):
@@ -55,6 +59,9 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     with open(system_path(path), "rb") as file:
         text = file.read()
     try:
+        body, _, checksum = text.rpartition(_CHECKSUM)
+        if checksum != hashlib.sha256(body).hexdigest().encode() + _END:
+            raise ValueError("its checksum is wrong")
         document = json.loads(text)
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}, not {FORMAT}")
@@ -79,11 +86,13 @@ def write_manifest(path: str | os.PathLike[str], manifest: Manifest) -> None:
         "filename": manifest.filename,
         "files": manifest.files,
     }
-    data = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
+    data = body + _CHECKSUM + hashlib.sha256(body).hexdigest().encode() + _END
     place = system_path(path)
     descriptor = os.open(place, CREATE, 0o444)
     try:
         with open(descriptor, "wb") as file:
+            set_mode(descriptor, 0o444)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import PolicyError, StoreError
-from ..fs._system import CREATE, everybody_writes, is_sealed, revalidate, seal, strangers_who_write, system_path
+from ..fs._system import (
+    CREATE,
+    cannot_link,
+    everybody_writes,
+    is_sealed,
+    revalidate,
+    seal,
+    strangers_who_write,
+    system_path,
+)
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from .layout import BUCKETS
@@ -32,10 +41,12 @@ class Marker:
     """What ``store.json`` says.
 
     :param modes: whether files there keep the modes that they are given.
+    :param links: whether a file there can have two names. Where not, files are seen while they are written.
     :param buckets: those whose folders were made, by any release.
     """
 
     modes: bool = True
+    links: bool = True
     buckets: frozenset[str] = frozenset()
 
 
@@ -143,7 +154,11 @@ def _read_marker(layout: Layout) -> Marker | None:
         with open(system_path(layout.marker), "rb") as file:
             document = json.loads(file.read())
         version = int(document["format"])
-        marker = Marker(modes=bool(document["modes"]), buckets=frozenset(document["buckets"]))
+        marker = Marker(
+            modes=bool(document["modes"]),
+            links=bool(document.get("links", True)),
+            buckets=frozenset(document["buckets"]),
+        )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         _refuse_foreign(layout)
         return None
@@ -175,21 +190,40 @@ def _fill(layout: Layout, found: Marker, *, budget: float, sink: EventSink) -> M
             os.mkdir(f"{root}{os.sep}{folder}", 0o700)
         except FileExistsError:
             pass
-    marker = Marker(modes=_keeps_modes(system_path(layout.staging("modes"))), buckets=found.buckets.union(BUCKETS))
-    document = {"format": FORMAT, "sharing": "private", "modes": marker.modes, "buckets": sorted(marker.buckets)}
+    modes, links = _try_out(system_path(layout.staging("trial")))
+    marker = Marker(modes=modes, links=links, buckets=found.buckets.union(BUCKETS))
+    document = {
+        "format": FORMAT,
+        "sharing": "private",
+        "modes": marker.modes,
+        "links": marker.links,
+        "buckets": sorted(marker.buckets),
+    }
     write_atomically(layout.marker, json.dumps(document).encode() + b"\n", flush=True, budget=budget, sink=sink)
     return marker
 
 
-def _keeps_modes(place: str) -> bool:
-    """Whether a file keeps the mode that it is given, found by giving it one (promise 7)."""
+def _try_out(place: str) -> tuple[bool, bool]:
+    """Whether a file keeps the mode that it is given, and can have a second name, found by doing it (promise 7)."""
     descriptor = os.open(place, CREATE, 0o600)
     try:
         seal(descriptor, place, executable=False, time=0)
-        return is_sealed(os.stat(place), executable=False)
+        return is_sealed(os.stat(place), executable=False), _has_second_name(place)
     finally:
         os.close(descriptor)
         os.unlink(place)
+
+
+def _has_second_name(place: str) -> bool:
+    second = f"{place}.link"
+    try:
+        os.link(place, second, follow_symlinks=False)
+    except OSError as error:
+        if not cannot_link(error):
+            raise
+        return False
+    os.unlink(second)
+    return True
 
 
 def _unusable(error: OSError, root: Path) -> StoreError:

@@ -2,31 +2,23 @@
 
 What is published was staged on the same file system and is whole. It appears in one step or not at all. Who finds
 the place taken checks what is there: a valid winner is used and the own copy thrown away; a damaged or half-made one
-is moved aside, and the place tried again. A valid entry is never replaced, and no lock is needed for that.
-
-::
-
-    A and B find the damaged entry X.     A moves X to trash/ and publishes V.
-    B, still believing in X, moves V.     B checks what it moved, finds it valid, and puts it back.
-
-The lock taken around moving aside only makes that second line rare.
+is moved aside (`quarantine`), and the place tried again. A valid entry is never replaced, and no lock is needed for
+that.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import LockTimeoutError, StoreError
-from ..events import Noticed, SteppedDown
+from ..errors import StoreError
+from ..events import SteppedDown
 from ..fs import atomic
 from ..fs._system import revalidate, system_path
-from ..fs.remove import remove_tree
 from ..fs.retry import is_passing, pauses
-from ..locks import hold
+from ..fs.rights import make_folder
 from .layout import MANIFEST
 
 if TYPE_CHECKING:
@@ -34,11 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..events import EventSink
-    from .layout import Layout
+    from .quarantine import Quarantine
 
 T = TypeVar("T")
 
-_ASIDE_LOCK_TIMEOUT = 10.0  # seconds
 # Moving a damaged entry aside may have used up the budget, and somebody else may have been quicker again.
 _TRIES_AFTER_THE_BUDGET = 3
 
@@ -49,8 +40,8 @@ class Publisher:
     :param budget: seconds for errors that pass, and for a winner that is there but cannot be opened yet (NFS).
     """
 
-    def __init__(self, layout: Layout, *, budget: float, sink: EventSink) -> None:
-        self._layout = layout
+    def __init__(self, quarantine: Quarantine, *, budget: float, sink: EventSink) -> None:
+        self._quarantine = quarantine
         self._budget = budget
         self._sink = sink
 
@@ -97,14 +88,14 @@ class Publisher:
         half-made one and moved aside, notice it at the first file. What is staged stays whole for another try.
         """
         try:
-            os.mkdir(system_path(target), 0o700)
+            make_folder(target)
         except FileExistsError:
             return
         self._sink(SteppedDown(kind="published-in-place", message=f"{target} could not be renamed into its place"))
         for folder, files in _walk(system_path(staged)):
             place = os.path.join(system_path(target), folder)
             if folder:
-                os.mkdir(place, 0o700)
+                make_folder(place)
             for name in files:
                 source = os.path.join(system_path(staged), folder, name)
                 if not atomic.add_name(source, os.path.join(place, name), budget=self._budget, sink=self._sink):
@@ -120,50 +111,7 @@ class Publisher:
             # A name that another host made may be denied here for a while. Only a listing is believed.
             if not isinstance(error, FileNotFoundError) or _is_complete(target):
                 return None
-        return self._move_aside(target, load)
-
-    def _move_aside(self, target: Path, load: Callable[[Path], T | None]) -> T | None:
-        """Take a damaged entry out of the way; return a valid one when somebody was quicker."""
-        moved = self._layout.trash()
-        with self._aside_lock():
-            with contextlib.suppress(OSError):
-                if (winner := load(target)) is not None:
-                    return winner
-            try:
-                os.rename(system_path(target), system_path(moved))
-            except OSError as error:
-                if isinstance(error, FileNotFoundError) or is_passing(error):
-                    return None
-                raise
-            if (valid := self._put_back(moved, target, load)) is not None:
-                return valid
-        self._sink(Noticed(message=f"{target} was damaged and is made again"))
-        with contextlib.suppress(OSError):
-            remove_tree(moved, budget=0)
-        return None
-
-    def _put_back(self, moved: Path, target: Path, load: Callable[[Path], T | None]) -> T | None:
-        """Return what was moved to its place if it is valid after all: then it was published a moment ago."""
-        try:
-            if load(moved) is None:
-                return None
-        except OSError:
-            return None
-        put = self._put_folder if os.path.isdir(system_path(moved)) else self._put_file
-        put(moved, target)
-        return load(target)
-
-    @contextlib.contextmanager
-    def _aside_lock(self) -> Iterator[None]:
-        """Hold the lock of moving aside, or pass it by."""
-        with contextlib.ExitStack() as stack:
-            try:
-                place = self._layout.lock("aside")
-                timeout = min(_ASIDE_LOCK_TIMEOUT, self._budget)
-                stack.enter_context(hold(place, timeout=timeout, what="damaged entries", sink=self._sink))
-            except (LockTimeoutError, StoreError) as error:
-                self._sink(SteppedDown(kind="lock-passed-by", message=error.message))
-            yield
+        return self._quarantine.take(target, ["it was there half-made when another was published"], load)
 
 
 def _is_complete(target: Path) -> bool:

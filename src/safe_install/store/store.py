@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import IntegrityError, StoreError
-from ..events import Noticed, SteppedDown, ignore
-from ..fs._system import CREATE, seal, system_path
+from ..events import Noticed, Repaired, SteppedDown, ignore
+from ..fs._system import CREATE, seal, set_mode, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.hashing import content_time, hash_file
 from ..fs.remove import remove_file, remove_tree
 from ..fs.retry import DEFAULT_BUDGET
+from ..fs.rights import make_folder
 from .documents import CachedPage, decode_document, decode_page, encode_document, encode_page
 from .inventory import StoreInfo, take_inventory
 from .layout import MANIFEST, Layout
 from .looking import look
-from .manifest import Manifest, read_manifest, write_manifest
+from .manifest import read_manifest, write_manifest
 from .opening import Marker, open_layout, recognise_layout
 from .publish import Publisher
+from .quarantine import Quarantine
 from .trees import TreeWriter, WheelTree
+from .verify import Checker, Checks, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..events import EventSink
     from ..models import Digest
+    from .manifest import Manifest
 
 T = TypeVar("T")
 
@@ -46,26 +49,55 @@ class Store:
     file system become `StoreError`: ``disk-full``, ``read-only``, ``permission-denied``, ``io-error``.
     """
 
-    def __init__(self, layout: Layout, marker: Marker, *, retry_budget: float, sink: EventSink) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        marker: Marker,
+        *,
+        writable: bool,
+        checks: Checks | None,
+        retry_budget: float,
+        sink: EventSink,
+    ) -> None:
+        checks = checks or Checks()
         self._layout = layout
         self._marker = marker
+        self._writable = writable
         self._budget = retry_budget
         self._sink = sink
-        self._publisher = Publisher(layout, budget=retry_budget, sink=sink)
+        self._quarantine = Quarantine(layout, budget=retry_budget, job=checks.job, sink=sink)
+        self._publisher = Publisher(self._quarantine, budget=retry_budget, sink=sink)
+        self._checker = Checker(layout, checks, writable=writable, modes=marker.modes, sink=sink)
         self._told: set[Path] = set()
 
     @classmethod
-    def open(cls, root: Path, *, retry_budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> Store:
+    def open(
+        cls,
+        root: Path,
+        *,
+        checks: Checks | None = None,
+        retry_budget: float = DEFAULT_BUDGET,
+        sink: EventSink = ignore,
+    ) -> Store:
         """Open the store at *root*, which is made when missing, private to this user.
 
+        :param checks: how entries are checked; one for all layers of a process.
         :param retry_budget: seconds for each operation that fails in a way that passes.
         :raises StoreError: and *PolicyError*: as `open_layout` says.
         """
         layout = Layout(root.absolute())
-        return cls(layout, open_layout(layout, budget=retry_budget, sink=sink), retry_budget=retry_budget, sink=sink)
+        marker = open_layout(layout, budget=retry_budget, sink=sink)
+        return cls(layout, marker, writable=True, checks=checks, retry_budget=retry_budget, sink=sink)
 
     @classmethod
-    def open_for_reading(cls, root: Path, *, retry_budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> Store:
+    def open_for_reading(
+        cls,
+        root: Path,
+        *,
+        checks: Checks | None = None,
+        retry_budget: float = DEFAULT_BUDGET,
+        sink: EventSink = ignore,
+    ) -> Store:
         """Open a store that is there already, without writing anything: perhaps a mount that cannot be written.
 
         Only what reads may be asked of it.
@@ -73,7 +105,8 @@ class Store:
         :raises StoreError: and *PolicyError*: as `recognise_layout` says.
         """
         layout = Layout(root.absolute())
-        return cls(layout, recognise_layout(layout), retry_budget=retry_budget, sink=sink)
+        marker = recognise_layout(layout)
+        return cls(layout, marker, writable=False, checks=checks, retry_budget=retry_budget, sink=sink)
 
     @property
     def layout(self) -> Layout:
@@ -93,12 +126,8 @@ class Store:
     # Unpacked wheels
 
     def wheel(self, digest: Digest) -> WheelTree | None:
-        """Return the unpacked wheel whose file has this SHA-256, with every file checked by `WheelTree.damage`."""
-
-        def load(folder: Path) -> WheelTree | None:
-            return self._load_wheel(folder, digest, tell=True)
-
-        return self._look(self._layout.wheel(digest), load)
+        """Return the unpacked wheel whose file has this SHA-256, checked as `verify` says."""
+        return self._get(self._layout.wheel(digest), self._wheel_loader(digest))
 
     @contextlib.contextmanager
     def stage_wheel(self) -> Iterator[TreeWriter]:
@@ -106,7 +135,7 @@ class Store:
         folder = self._layout.staging("wheel")
         with self._staged(folder):
             with self._explaining("make a staging folder", folder):
-                os.mkdir(system_path(folder), 0o700)
+                make_folder(folder)
             yield TreeWriter(folder)
 
     def publish_wheel(self, folder: Path, manifest: Manifest) -> WheelTree:
@@ -129,37 +158,26 @@ class Store:
             # There is one only when an earlier try failed after writing it.
             remove_file(folder / MANIFEST, budget=0)
             write_manifest(folder / MANIFEST, manifest)
-            return self._publisher.publish(
-                folder, target, made=made, load=lambda place: self._load_wheel(place, manifest.digest, tell=False)
-            )
+            tree = self._publish(folder, target, made=made, load=self._wheel_loader(manifest.digest))
+        self._checker.note(tree)
+        return tree
 
-    def _load_wheel(self, folder: Path, digest: Digest, *, tell: bool) -> WheelTree | None:
-        try:
-            manifest = read_manifest(folder / MANIFEST)
-        except (IntegrityError, NotADirectoryError) as error:
-            problems = [str(error)]
-        else:
+    def _wheel_loader(self, digest: Digest) -> Callable[[Path], WheelTree | None]:
+        def load(folder: Path) -> WheelTree | None:
+            manifest = self._checker.readable(folder / MANIFEST, read_manifest)
+            if manifest.digest != digest:
+                return None  # another wheel's: names are the first half of a digest
             tree = WheelTree(digest=digest, folder=folder, manifest=manifest, modes=self._marker.modes)
-            problems = tree.damage() if manifest.digest == digest else ["it is another wheel's"]
-            if not problems:
-                return tree
-        if tell and folder not in self._told:
-            self._told.add(folder)
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            self._sink(SteppedDown(kind="damaged-entry", message=f"{folder} is not used: {problems[0]}{more}"))
-        return None
+            self._checker.wheel(tree)
+            return tree
+
+        return load
 
     # Files
 
     def file(self, digest: Digest) -> Path | None:
-        """Return the file with this SHA-256, checked by its time; its content is the reader's to check."""
-
-        def load(path: Path) -> Path | None:
-            state = os.lstat(system_path(path))
-            whole = stat.S_ISREG(state.st_mode) and state.st_mtime_ns == content_time(digest)
-            return path if whole else None
-
-        return self._look(self._layout.file(digest), load)
+        """Return the file with this SHA-256, whose content is read."""
+        return self._get(self._layout.file(digest), lambda path: self._checker.file(path, digest))
 
     @contextlib.contextmanager
     def stage_file(self) -> Iterator[Path]:
@@ -189,9 +207,7 @@ class Store:
                 seal(descriptor, system_path(staged), executable=False, time=content_time(digest))
             finally:
                 os.close(descriptor)
-            return self._publisher.publish(
-                staged, target, made=target, load=lambda path: path if hash_file(path)["sha256"] == digest else None
-            )
+            return self._publish(staged, target, made=target, load=lambda path: self._checker.file(path, digest))
 
     # Documents and pages
 
@@ -200,7 +216,7 @@ class Store:
 
         :param bucket: `layout.BUILT` or `layout.INTERPRETERS`.
         """
-        return self._look(self._layout.document(bucket, key), _load_document)
+        return self._get(self._layout.document(bucket, key), self._load_document)
 
     def publish_document(
         self, bucket: str, key: Digest, document: dict[str, Any], *, replace: bool = False
@@ -213,17 +229,20 @@ class Store:
         data = encode_document(document)
         with self._explaining("publish a document", target):
             if replace:
-                write_atomically(target, data, mode=0o444, flush=True, budget=self._budget, sink=self._sink)
+                write_atomically(target, data, mode=0o444, exact=True, flush=True, budget=self._budget, sink=self._sink)
                 return document
             with self._staged_bytes(data) as staged:
-                return self._publisher.publish(staged, target, made=document, load=_load_document)
+                return self._publish(staged, target, made=document, load=self._load_document)
 
     def page(self, key: Digest) -> CachedPage | None:
         """Return the newest valid version of an index page."""
-        for version in self._layout.page_versions(key):
-            path = self._layout.page(key, version)
-            if (page := self._look(path, _load_page)) is not None:
-                return page
+        seen: list[int] = []
+        # Writers may have removed all that were listed, and put newer ones in their place.
+        while (versions := self._layout.page_versions(key)) and versions != seen:
+            for version in versions:
+                if (page := self._get(self._layout.page(key, version), self._load_page)) is not None:
+                    return page
+            seen = versions
         return None
 
     def publish_page(self, key: Digest, page: CachedPage) -> None:
@@ -233,7 +252,7 @@ class Store:
         with self._explaining("publish an index page", self._layout.page(key, version)):
             with self._staged_bytes(encode_page(page)) as staged:
                 # Whoever takes a number first has it: of two pages read at one time either is the newest.
-                self._publisher.publish(staged, self._layout.page(key, version), made=page, load=_load_page)
+                self._publish(staged, self._layout.page(key, version), made=page, load=self._load_page)
             for old in versions[_KEPT_PAGE_VERSIONS - 1 :]:
                 with contextlib.suppress(OSError):
                     remove_file(self._layout.page(key, old), budget=0)
@@ -245,8 +264,54 @@ class Store:
         with self._explaining("look at the store", self.root):
             return take_inventory(self._layout)
 
-    def _look(self, path: Path, load: Callable[[Path], T | None]) -> T | None:
-        return look(path, load, budget=self._budget, sink=self._sink)
+    def _load_document(self, path: Path) -> dict[str, Any]:
+        document = decode_document(self._checker.readable(path, _read))
+        if document is None:
+            raise damaged(path, ["its checksum is wrong"])
+        return document
+
+    def _load_page(self, path: Path) -> CachedPage:
+        page = decode_page(self._checker.readable(path, _read))
+        if page is None:
+            raise damaged(path, ["its checksum is wrong"])
+        return page
+
+    def _get(self, path: Path, load: Callable[[Path], T | None]) -> T | None:
+        """Return the entry at *path*; a damaged one is put into quarantine, or passed by where nothing is written.
+
+        :param load: as `look` says; raises `IntegrityError` when the entry is damaged.
+        """
+        try:
+            found = look(path, load, budget=self._budget, sink=self._sink)
+        except IntegrityError as error:
+            found = self._put_aside(path, load, error)
+        if found is not None:
+            self._tell_repaired(path)
+        return found
+
+    def _put_aside(self, path: Path, load: Callable[[Path], T | None], error: IntegrityError) -> T | None:
+        problem = error.message
+        if not self._marker.links and not os.path.isdir(system_path(path)):
+            return None  # perhaps somebody is just writing it; who has another to publish finds out
+        if self._writable:
+            try:
+                return self._quarantine.take(path, error.context or (error.message,), _or_none(load))
+            except OSError as failure:
+                problem = f"{error.message}, and cannot be moved aside: {failure.strerror}"
+        if path not in self._told:
+            self._told.add(path)
+            self._sink(SteppedDown(kind="damaged-entry", message=f"{problem}; it is not used"))
+        return None
+
+    def _publish(self, staged: Path, target: Path, *, made: T, load: Callable[[Path], T | None]) -> T:
+        published = self._publisher.publish(staged, target, made=made, load=_or_none(load))
+        self._tell_repaired(target)
+        return published
+
+    def _tell_repaired(self, path: Path) -> None:
+        if self._quarantine.missing and (name := self._layout.entry_name(path)) in self._quarantine.missing:
+            self._quarantine.missing.discard(name)
+            self._sink(Repaired(what=name))
 
     @contextlib.contextmanager
     def _staged(self, path: Path) -> Iterator[None]:
@@ -263,6 +328,7 @@ class Store:
     def _staged_bytes(self, data: bytes) -> Iterator[Path]:
         with self.stage_file() as path:
             with open(os.open(system_path(path), CREATE, 0o444), "wb") as file:
+                set_mode(file.fileno(), 0o444)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -276,11 +342,18 @@ class Store:
             raise explain(error, doing=doing, path=path) from error
 
 
-def _load_document(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> bytes:
     with open(system_path(path), "rb") as file:
-        return decode_document(file.read())
+        return file.read()
 
 
-def _load_page(path: Path) -> CachedPage | None:
-    with open(system_path(path), "rb") as file:
-        return decode_page(file.read())
+def _or_none(load: Callable[[Path], T | None]) -> Callable[[Path], T | None]:
+    """Return a *load* for which a damaged entry is none."""
+
+    def load_or_none(path: Path) -> T | None:
+        try:
+            return load(path)
+        except IntegrityError:
+            return None
+
+    return load_or_none

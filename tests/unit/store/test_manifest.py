@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING
@@ -65,7 +66,17 @@ def variant(**changes: object) -> bytes:
         "files": [["a", 1, "cd" * 32, False]],
         **changes,
     }
-    return json.dumps(document).encode()
+    body = json.dumps(document).encode()[:-1]
+    return body + b',"sha256":"%s"}\n' % hashlib.sha256(body).hexdigest().encode()
+
+
+def test_every_single_byte_of_it_counts(tmp_path: Path) -> None:
+    """A flipped bit may leave sound JSON, with a name or a mode that was never published."""
+    data = variant()
+    for place in range(len(data)):
+        (tmp_path / "manifest.json").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(IntegrityError):
+            read_manifest(tmp_path / "manifest.json")
 
 
 @pytest.mark.parametrize(

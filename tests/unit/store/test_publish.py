@@ -59,8 +59,8 @@ def test_a_valid_entry_that_was_taken_for_a_damaged_one_is_put_back(tmp_path: Pa
         os.rename(Layout(store.root).wheel(DIGEST), tmp_path / "damaged")
         winner.append(publish(quick).folder.stat().st_ino)
 
-    trash = f"{store.root}/trash"
-    with before("rename", trash, somebody_is_quicker) as fault:
+    aside = f"{store.root}/quarantine"
+    with before("rename", aside, somebody_is_quicker) as fault:
         found = publish(store)
     assert fault.happened
     assert [found.folder.stat().st_ino] == winner
@@ -77,7 +77,7 @@ def test_a_valid_file_that_was_taken_for_a_damaged_one_is_put_back(tmp_path: Pat
         path.unlink()
         open_store(tmp_path, budget=0).publish_document("built-1", DIGEST, {"by": "winner"})
 
-    with before("rename", f"{store.root}/trash", somebody_is_quicker) as fault:
+    with before("rename", f"{store.root}/quarantine", somebody_is_quicker) as fault:
         assert store.publish_document("built-1", DIGEST, {"by": "loser"}) == {"by": "winner"}
     assert fault.happened
     assert store.document("built-1", DIGEST) == {"by": "winner"}
