@@ -16,7 +16,7 @@ _OF_THE_SYSTEM = frozenset(
     getattr(errno, name)
     for name in (
         *("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ESTALE", "EBUSY", "EMFILE", "ENFILE", "ENOMEM"),
-        *("ENOLCK", "ETXTBSY", "ENXIO", "ENODEV", "EREMOTEIO", "ETIMEDOUT", "EAGAIN", "EMLINK", "EXDEV", "EFBIG"),
+        *("EINTR", "ENOLCK", "ETXTBSY", "ENXIO", "ENODEV", "EREMOTEIO", "ETIMEDOUT", "EAGAIN", "EMLINK", "EXDEV", "EFBIG"),
     )
     if hasattr(errno, name)
 )

@@ -100,7 +100,7 @@ class Installed:
 def read_installed(environment: Environment) -> dict[NormalizedName, list[Installed]]:
     """Return what is installed, sorted by name. More than one of a name is left by an interrupted installation.
 
-    :raises TargetError: ``environment-unreadable``: a library folder exists and cannot be read.
+    :raises TargetError: ``environment-unreadable``: a library or metadata folder exists and cannot be read.
     """
     found: dict[NormalizedName, list[Installed]] = {}
     for library in environment.libraries:
@@ -130,27 +130,32 @@ def same_origin(wanted: Mapping[str, Any] | None, present: Mapping[str, Any] | N
 
 def _read_library(environment: Environment, library: str) -> list[Installed]:
     place = system_path(environment.path(library))
-    try:
-        names = sorted(os.listdir(place))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise TargetError(
-            f"cannot read {place}: {error.strerror}",
-            code="environment-unreadable",
-            hint="give this user the right to read it, or name another environment with --venv",
-        ) from error
+    names = sorted(names_in(place) or ())
     found = (_read(place, library, name) for name in names if name.endswith((_DIST_INFO, _EGG_INFO, _EGG_LINK, _EGG)))
     return [item for item in found if item is not None]
 
 
+def names_in(folder: str) -> frozenset[str] | None:
+    """Return what a folder of an environment holds; None when it is none, or not there.
+
+    :raises TargetError: ``environment-unreadable``. Taken for empty, parts of old versions would stay.
+    """
+    try:
+        return frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise TargetError(
+            f"cannot read {folder}: {error.strerror}",
+            code="environment-unreadable",
+            hint="give this user the right to read it, or name another environment with --venv",
+        ) from error
+
+
 def _read(place: str, library: str, name: str) -> Installed | None:
     stem, _, ending = name.rpartition(".")
-    try:
-        files = frozenset(os.listdir(os.path.join(place, name)))
-        is_folder = True
-    except OSError:
-        files, is_folder = frozenset(), False
+    files = names_in(os.path.join(place, name))
+    is_folder = files is not None
     kind = _kind(f".{ending}", is_folder=is_folder)
     if kind is None or stem.startswith("~"):
         # pip renames what it is about to remove to `~ame`; a run that was killed leaves it.
@@ -165,8 +170,8 @@ def _read(place: str, library: str, name: str) -> Installed | None:
         kind=kind,
         library=library,
         info=name,
-        files=files,
-        direct_url=_direct_url(os.path.join(place, name)) if "direct_url.json" in files else None,
+        files=files or frozenset(),
+        direct_url=_direct_url(os.path.join(place, name)) if "direct_url.json" in (files or ()) else None,
     )
 
 

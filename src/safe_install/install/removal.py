@@ -17,7 +17,7 @@ from ..fs._system import system_path
 from ..fs.paths import is_within
 from .entry_points import is_protected_script
 from .environment import CONFIGURATION
-from .installed import Kind
+from .installed import Kind, names_in
 from .record import read_record
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def plan_removal(
     left alone and told as a step down of kind ``outside-environment``.
 
     :raises TargetError: ``uninstall-impossible``: a distribution does not say what it consists of.
+        ``environment-unreadable``: a folder of it cannot be read.
     """
     if not going:
         return Removal()
@@ -218,10 +219,7 @@ class _Listing:
 
     def _list(self, folder: str) -> frozenset[str]:
         if (names := self._names.get(folder)) is None:
-            try:
-                names = frozenset(os.listdir(system_path(self.environment.path(folder))))
-            except OSError:
-                names = frozenset()
+            names = names_in(system_path(self.environment.path(folder))) or frozenset()
             self._names[folder] = names
         return names
 

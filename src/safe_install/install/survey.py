@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..fs._system import system_path
 from ..fs.hashing import hash_file
 from ..fs.paths import folded, is_within
+from .installed import names_in
 from .merging import Conflict, drop, tell_conflict
 from .record import read_record
 from .removal import source_stem
@@ -175,11 +176,8 @@ class _Surveying:
                 found.update((posixpath.normpath(_join(item.library, path)), str(item)) for path in paths)
         return found
 
-    def _list(self, folder: str) -> list[str]:
-        try:
-            return os.listdir(system_path(self._environment.path(folder)))
-        except OSError:
-            return []
+    def _list(self, folder: str) -> Iterable[str]:
+        return names_in(system_path(self._environment.path(folder))) or ()
 
 
 def _placed(placement: Placement) -> list[str]:

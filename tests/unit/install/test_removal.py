@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 from helpers.capabilities import needs_symlinks
 from helpers.environments import environment_at, install, tree_of, wheel
+from helpers.faults import failing
 from packaging.utils import canonicalize_name
 
 from safe_install.errors import TargetError
@@ -53,6 +55,20 @@ def test_everything_that_was_installed_goes_bytecode_of_every_kind_included(tmp_
     cache = Path(environment_at(root).purelib, "demo", "deep", "er", "__pycache__")
     (cache / "x.cpython-399.opt-2.pyc").write_text("")
     install(root, [], remove=["demo"], scratch=tmp_path)
+    assert tree_of(root) == before
+
+
+@pytest.mark.parametrize("folder", ["demo/__pycache__", "demo-1.0.dist-info", "demo"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_folder_that_cannot_be_read_is_not_taken_for_empty(tmp_path: Path, folder: str, number: int) -> None:
+    """What belongs to the old version would stay, and the environment would not be what was asked for."""
+    root = tmp_path / "env"
+    install(root, [wheel(tmp_path / "store")], scratch=tmp_path, compile_bytecode=True)
+    before = tree_of(root)
+    with failing("listdir", f"/{folder}", number) as fault, pytest.raises(TargetError) as caught:
+        install(root, [], remove=["demo"], scratch=tmp_path)
+    assert fault.happened
+    assert caught.value.code == "environment-unreadable"
     assert tree_of(root) == before
 
 
