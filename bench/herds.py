@@ -1,0 +1,178 @@
+"""Measure herds: so many jobs at once, each with an environment of its own, with one shared cache or one for each job.
+
+All contenders take turns in each round. A job fails when its command does, or when what it installed is not what was
+pinned. The exit code is 1 when a job of ours failed; no time makes it fail::
+
+    python -m bench.herds --sizes 8 16 --set medium
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers.default_index import with_only_the_default_index
+
+from bench import SETS
+from bench.checking import problems
+from bench.contenders import Contender, Job
+from bench.measuring import received_bytes
+
+PATIENCE = 1800.0
+
+
+class Way(NamedTuple):
+    """How a herd is run. :param shared: whether its jobs have one cache."""
+
+    contender: Contender
+    shared: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.contender.tool}, {'one shared cache' if self.shared else 'one cache per job'}"
+
+
+class Herd(NamedTuple):
+    """One run. :param last: seconds until the last job ended; *received*, *fetched*, *disk* in bytes.
+
+    *received* is of the whole machine, *fetched* and *waited* what the jobs' reports add up to.
+    """
+
+    size: int
+    state: str
+    way: Way
+    last: float
+    received: int | None
+    fetched: int
+    disk: int
+    waited: int
+    failures: list[str]
+
+
+OURS = Contender(tool="ci-install", mode="hardlink", bytecode=False)
+UV = Contender(tool="uv", mode="hardlink", bytecode=False)
+WAYS = [Way(OURS, True), Way(UV, True), Way(UV, False)]
+
+
+def run(way: Way, size: int, state: str, pins: Path, folder: Path) -> Herd:
+    """Run one herd; caches are what an earlier one left in *folder*."""
+    jobs = [
+        Job(
+            pins=pins,
+            environment=folder / f"environment-{number}",
+            store=folder / ("cache" if way.shared else f"cache-{number}"),
+            report=folder / f"report-{number}.json",
+        )
+        for number in range(size)
+    ]
+    environ = with_only_the_default_index(os.environ)
+    failures: list[str] = []
+    begin = threading.Barrier(size + 1)
+
+    def work(job: Job) -> None:
+        begin.wait()
+        for command in way.contender.commands(job):
+            done = subprocess.run(
+                command,
+                check=False,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+            if done.returncode:
+                failures.append(done.stderr.strip())
+                return
+
+    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    received = received_bytes()
+    begin.wait()
+    started = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    last = time.perf_counter() - started
+    now = received_bytes()
+    for job in jobs:
+        failures += problems(job.environment, pins)
+    counts = [json.loads(job.report.read_text(encoding="utf-8"))["counts"] for job in jobs if job.report.exists()]
+    disk = disk_usage(folder)
+    for job in jobs:
+        shutil.rmtree(job.environment, ignore_errors=True)
+        job.report.unlink(missing_ok=True)
+    total = None if received is None or now is None else now - received
+    fetched, waited = (sum(count[name] for count in counts) for name in ("bytes_fetched", "waited_for"))
+    return Herd(size, state, way, last, total, fetched, disk, waited, failures)
+
+
+def disk_usage(folder: Path) -> int:
+    """Bytes on the disk of everything below *folder*, files with several names counted once."""
+    seen: dict[tuple[int, int], int] = {}
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            state = os.lstat(os.path.join(parent, name))
+            seen[state.st_dev, state.st_ino] = getattr(state, "st_blocks", 0) * 512 or state.st_size
+    return sum(seen.values())
+
+
+def markdown(herds: list[Herd]) -> str:
+    """One line for each size, state and way, with medians."""
+    groups: dict[tuple[int, str, Way], list[Herd]] = {}
+    for herd in herds:
+        groups.setdefault((herd.size, herd.state, herd.way), []).append(herd)
+    lines = [
+        "| jobs | caches | what | last job s | received MB | fetched MB | disk MB | waited for | failures |",
+        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for (size, state, way), group in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] != "cold")):
+        received = [herd.received for herd in group if herd.received is not None]
+        cells = [
+            f"{statistics.median(herd.last for herd in group):.1f}",
+            f"{statistics.median(received) / 1e6:.1f}" if received else "",
+            f"{statistics.median(herd.fetched for herd in group) / 1e6:.1f}" if way.contender is OURS else "",
+            f"{statistics.median(herd.disk for herd in group) / 1e6:.0f}",
+            f"{statistics.median(herd.waited for herd in group):.0f}" if way.contender is OURS else "",
+            str(sum(len(herd.failures) for herd in group)),
+        ]
+        lines.append(f"| {size} | {state} | {way.title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.herds", description=__doc__)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[8, 16], metavar="N")
+    parser.add_argument("--set", default="medium", help="the name of a file in bench/sets")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--folder", type=Path, help="where caches and environments are made")
+    options = parser.parse_args()
+    herds: list[Herd] = []
+    for _ in range(options.rounds):
+        for size in options.sizes:
+            for way in WAYS:
+                with tempfile.TemporaryDirectory(prefix="herds-", dir=options.folder) as folder:
+                    for state in ("cold", "warm"):
+                        herd = run(way, size, state, SETS / f"{options.set}.txt", Path(folder))
+                        herds.append(herd)
+                        print(f"{size:4} {state:5} {way.title:32} {herd.last:7.2f} s", file=sys.stderr, flush=True)
+    print(markdown(herds))
+    ours = [failure for herd in herds if herd.way.contender is OURS for failure in herd.failures]
+    for failure in ours:
+        print(f"wrong: {failure}", file=sys.stderr)
+    return 1 if ours else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
