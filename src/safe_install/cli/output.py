@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from ..events import Noticed, PhaseAdvanced, PhaseEnded, PhaseStarted, Retried, SteppedDown, Waiting
+from ..events import Noticed, PhaseAdvanced, PhaseEnded, PhaseStarted, Repaired, Retried, SteppedDown, Touched, Waiting
 from ..redact import redact_url
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class Screen:
                     self._line("note", f"waiting for {event.lock}, held by {event.holder}")
                 case Noticed() if not self._quiet and (self._verbose or not event.detail):
                     self._line("note", event.message)
+                case Repaired() if not self._quiet:
+                    self._line("note", f"repaired {event.what}")
+                case Touched() if not self._quiet:
+                    files = plural(event.files, "file")
+                    self._line("note", f"put mode and time of {files} of {event.what} back; their content is right")
                 case Retried() if self._verbose:
                     self._line("note", f"{event.operation}: {event.reason}; trying again in {event.pause:.1f} s")
                 case PhaseStarted():
@@ -143,6 +148,8 @@ class Screen:
         told = [f"{origins.count(origin)} {text}" for origin, text in _ORIGINS if origins.count(origin)]
         if recorder.bytes_fetched:
             told.append(f"{human_bytes(recorder.bytes_fetched)} over the network")
+        if recorder.repaired:
+            told.append(f"{recorder.repaired:,} repaired")
         if recorder.retries:
             told.append(plural(recorder.retries, "retry", "retries"))
         modes = sorted({result.link_mode for result in changed if result.link_mode})

@@ -26,6 +26,7 @@ from ..fs.remove import remove_tree
 from ..models import Scope, Trust
 from ..store.chain import Chain, NamedLayer, layer_passed_by
 from ..store.store import Store
+from ..store.verify import Checks
 
 if TYPE_CHECKING:
     from ..events import EventSink
@@ -47,6 +48,7 @@ class Layers:
         self._settings = settings
         self._job = job
         self._sink = sink
+        self._checks = Checks(mode=settings.verify, job=job)
         self._runner_root = (settings.runner_dir or default).absolute()
         self._runner: Store | None = None
         self._record: JobLayer | None = None
@@ -133,10 +135,11 @@ class Layers:
             self._record.forget()
 
     def _open(self, root: Path) -> Store:
-        return Store.open(root, retry_budget=self._settings.retry_budget, sink=self._sink)
+        return Store.open(root, checks=self._checks, retry_budget=self._settings.retry_budget, sink=self._sink)
 
     def _open_for_reading(self, root: Path) -> Store:
-        return Store.open_for_reading(root, retry_budget=self._settings.retry_budget, sink=self._sink)
+        budget = self._settings.retry_budget
+        return Store.open_for_reading(root, checks=self._checks, retry_budget=budget, sink=self._sink)
 
     def _job_root(self) -> Path:
         if self._settings.cache_dir is not None:
@@ -180,7 +183,8 @@ class Layers:
         for number, reference in enumerate(self._settings.seed if self._settings.shared else (), start=1):
             name = f"seed {number}"
             try:
-                view = open_view(reference, retry_budget=self._settings.retry_budget, sink=self._sink)
+                budget = self._settings.retry_budget
+                view = open_view(reference, checks=self._checks, retry_budget=budget, sink=self._sink)
             except (StoreError, PolicyError) as error:
                 self._sink(layer_passed_by(name, error.message))
             else:

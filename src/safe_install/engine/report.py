@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..errors import ExitCode, SafeInstallError
-from ..events import Awaited, Cleaned, Fetched, PhaseEnded, Retried, SteppedDown
+from ..events import Awaited, Cleaned, Fetched, PhaseEnded, Repaired, Retried, SteppedDown, Touched
 from ..redact import redact_url
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Recorder:
     retries: int = 0
     waited_for: int = 0
     locks_passed_by: int = 0
+    repaired: int = 0
+    touched: int = 0
     cleaned: int = 0
     bytes_fetched: int = 0
     step_downs: list[SteppedDown] = field(default_factory=list)
@@ -66,6 +68,10 @@ class Recorder:
             match event:
                 case Retried():
                     self.retries += 1
+                case Repaired():
+                    self.repaired += 1
+                case Touched():
+                    self.touched += 1
                 case Awaited():
                     self.waited_for += 1
                 case Cleaned():
@@ -128,6 +134,8 @@ def report_document(
             "kept": sum(result.action == "kept" for result in outcome.distributions),
             "removed": len(outcome.removed),
             "retries": recorder.retries,
+            "repaired": recorder.repaired,
+            "touched": recorder.touched,
             "locks_passed_by": recorder.locks_passed_by,
             "waited_for": recorder.waited_for,
             "cleaned": recorder.cleaned,

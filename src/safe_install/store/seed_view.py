@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .generations import Generation
     from .store import Store
     from .trees import WheelTree
+    from .verify import Checks
 
 
 class SeedView:
@@ -81,13 +82,15 @@ class SeedView:
         return data if hashlib.sha256(data).hexdigest() == digest else None
 
 
-def open_view(reference: SeedReference, *, retry_budget: float, sink: EventSink) -> SeedView:
+def open_view(
+    reference: SeedReference, *, retry_budget: float, sink: EventSink, checks: Checks | None = None
+) -> SeedView:
     """Open a seed as it is now, or as of the generation that *reference* pins; later switches are not noticed.
 
     :raises InputError, IntegrityError: the pinned generation is not there, or is damaged: the pipeline's mistake.
     :raises StoreError, PolicyError: the seed cannot be read, or its current generation cannot: a broken layer.
     """
-    seed = Seed.open_for_reading(reference.path, retry_budget=retry_budget, sink=sink)
+    seed = Seed.open_for_reading(reference.path, checks=checks, retry_budget=retry_budget, sink=sink)
     if reference.generation is not None:
         return SeedView(seed.store, seed.generation(seed.named(reference.generation)), sink=sink)
     try:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..events import EventSink
     from .generations import Generation
     from .layout import Layout
+    from .verify import Checks
 
 T = TypeVar("T")
 
@@ -50,9 +51,16 @@ class Seed:
         self._sink = sink
 
     @classmethod
-    def open_for_reading(cls, root: Path, *, retry_budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> Seed:
+    def open_for_reading(
+        cls,
+        root: Path,
+        *,
+        checks: Checks | None = None,
+        retry_budget: float = DEFAULT_BUDGET,
+        sink: EventSink = ignore,
+    ) -> Seed:
         """Open a seed; nothing is written. Errors as `Store.open_for_reading`."""
-        store = Store.open_for_reading(root, retry_budget=retry_budget, sink=sink)
+        store = Store.open_for_reading(root, checks=checks, retry_budget=retry_budget, sink=sink)
         return cls(store, retry_budget=retry_budget, sink=sink)
 
     @property
