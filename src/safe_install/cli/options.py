@@ -72,8 +72,9 @@ def _default_text(option: Option) -> str:
 
 
 def shared_options(command: str) -> list[click.Parameter]:
-    """The options of the table that *command* takes."""
-    return [TableOption(option) for option in OPTIONS if command in option.commands]
+    """The options of the table that *command*, or the group it belongs to, takes."""
+    names = {command, command.partition(" ")[0]}
+    return [TableOption(option) for option in OPTIONS if not names.isdisjoint(option.commands)]
 
 
 def new_command(
