@@ -76,7 +76,10 @@ class TestReading:
         assert chain.wheel(whole.digest) == whole
 
     def test_absent_everywhere_is_none(self, chain: Chain, events: list[Event]) -> None:
-        assert chain.wheel(KEY) is chain.file(KEY) is chain.document(BUILT, KEY) is chain.page(KEY) is None
+        assert chain.wheel(KEY) is None
+        assert chain.file(KEY) is None
+        assert chain.document(BUILT, KEY) is None
+        assert chain.page(KEY) is None
         assert events == []
 
     def test_the_page_that_was_read_last_counts_wherever_it_is(self, chain: Chain, first: Store, third: Store) -> None:
