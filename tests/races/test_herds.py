@@ -196,6 +196,20 @@ def test_a_lock_that_cannot_be_opened_is_passed_by_and_told_once(tmp_path: Path,
     assert damage_of(tmp_path / "store") == []
 
 
+def test_without_any_lock_everybody_makes_everything_and_all_is_right(tmp_path: Path, index: StockedIndex) -> None:
+    """Locks save work, never correctness (design promise 3)."""
+    offered = [index.wheel("one"), index.wheel("two"), index.sdist("source", sleep=0.2)]
+    lock = write_lock(tmp_path / "pylock.toml", index, *offered)
+    (tmp_path / "store").mkdir(mode=0o700)
+    (tmp_path / "store" / "locks").touch()
+    with Herd(tmp_path, index, size=6, store=tmp_path / "store") as herd:
+        herd.start("sync", lock)
+        herd.wait()
+        expected = dict.fromkeys(("one", "two", "source"), "1.0")
+        assert [member.command.installed() for member in herd.members] == [expected] * 6
+    assert damage_of(tmp_path / "store") == []
+
+
 def test_builds_that_need_one_another_fail_instead_of_waiting(tmp_path: Path, index: StockedIndex) -> None:
     """Each process holds the lock of one build, and needs what the other one is building."""
     files = {name: index.sdist(name, build_requires=[other]) for name, other in (("here", "there"), ("there", "here"))}
