@@ -20,6 +20,8 @@ from ..errors import IntegrityError
 from ..events import telling
 from ..fs.failures import explain
 from ..fs.hashing import hash_file
+from ..install.archive import unpacked_size
+from ..install.refusal import refusal
 from ..install.wheel import unpack_wheel
 from ..models import Digest, Hashes, RemoteFile
 from ..redact import redact_url
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     from ..store.trees import TreeWriter, WheelTree
     from .report import Origin
     from .session import Session
+
+
+_UNKNOWN_SIZE = 64_000_000
+"""Bytes of room for a file whose index does not tell its size; few are larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +78,29 @@ class Artifacts:
         :raises IntegrityError: ``hash-mismatch``, or the archive is refused. Nothing is in the store.
         :raises NetworkError: it could not be fetched.
         """
-        return self._once.get(
+        found = self._once.get(
             ("wheel", file.url, hashes),
             lambda: self._wheel(file, name=name, version=version, hashes=hashes, key=key),
             is_valid=lambda found: found.tree.folder.exists(),
         )
+        self.check_identity(found.tree, name=name, version=version)
+        return found
+
+    def check_identity(self, tree: WheelTree, *, name: NormalizedName, version: Version | None) -> None:
+        """Hold an entry of the store to what is asked for: its digest proves what it is, but not that it is this.
+
+        :raises IntegrityError: ``wheel-metadata``: it is another project or version, as `unpack` would have found.
+        """
+        from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+        filename = tree.manifest.filename
+        with suppress(InvalidWheelFilename):
+            found_name, found_version, _, _ = parse_wheel_filename(filename)
+            if found_name == name and version in (None, found_version):
+                return
+        if not self._is_excused(name):
+            reason = f"its file name is not that of {name} {version or ''}".rstrip()
+            raise refusal(filename, reason, code="wheel-metadata")
 
     def sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
         """Return a source archive as a file of the store. Errors as `wheel`."""
@@ -110,9 +134,6 @@ class Artifacts:
 
         :raises IntegrityError: it is refused.
         """
-        from packaging.utils import canonicalize_name
-
-        excused = {canonicalize_name(each) for each in self._session.settings.allow_irregular}
         sink = self._session.sink
         with telling(sink, "unpack", key=key, label=filename):
             unpack_wheel(
@@ -121,11 +142,16 @@ class Artifacts:
                 filename=filename,
                 name=name,
                 version=version,
-                irregular=name in excused,
+                irregular=self._is_excused(name),
                 sink=sink,
                 # Elsewhere the exclusive creation of each file finds what a file system takes for one name.
                 folds_case=os.name == "nt",
             )
+
+    def _is_excused(self, name: NormalizedName) -> bool:
+        from packaging.utils import canonicalize_name
+
+        return name in {canonicalize_name(each) for each in self._session.settings.allow_irregular}
 
     def _wheel(
         self, file: RemoteFile, *, name: NormalizedName, version: Version | None, hashes: Hashes, key: str
@@ -151,12 +177,14 @@ class Artifacts:
         with store.stage_file() as staged:
             digests = self._download(file, staged, hashes=hashes, key=key)
             digest = Digest(digests["sha256"])
-            found = store.wheel(digest)
-            if found is None:
+
+            def publish() -> WheelTree:
                 with store.stage_wheel() as writer:
                     self.unpack(staged, writer, filename=file.filename, name=name, version=version, key=key)
                     manifest = writer.finish(digest=digest, filename=file.filename)
-                    found = store.publish_wheel(writer.folder, manifest)
+                    return store.publish_wheel(writer.folder, manifest)
+
+            found = store.wheel(digest) or store.with_room(publish, lambda: unpacked_size(staged))
         return WheelArtifact(tree=found, origin=_origin(file), digests=digests)
 
     def _sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
@@ -196,6 +224,17 @@ class Artifacts:
         return hashes.sha256
 
     def _download(self, file: RemoteFile, target: Path, *, hashes: Hashes, key: str) -> Mapping[str, str]:
+        def attempt() -> Mapping[str, str]:
+            try:
+                return self._download_once(file, target, hashes=hashes, key=key)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(target)
+                raise
+
+        return self._session.store.with_room(attempt, lambda: file.size or _UNKNOWN_SIZE)
+
+    def _download_once(self, file: RemoteFile, target: Path, *, hashes: Hashes, key: str) -> Mapping[str, str]:
         usable = {
             algorithm
             for algorithm in hashes.algorithms | file.hashes.algorithms

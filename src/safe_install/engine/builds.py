@@ -20,6 +20,7 @@ from ..build.static import static_metadata
 from ..build.variables import key_variables
 from ..errors import BuildError
 from ..fs.hashing import hash_file
+from ..install.archive import unpacked_size
 from ..models import Digest, Hashes
 from ..store.flight import Landed
 from ..store.layout import BUILT
@@ -208,9 +209,7 @@ class Builds:
         digest = Digest(hash_file(built.path)["sha256"])
         tree = store.wheel(digest)
         if tree is None:
-            with store.stage_wheel() as writer:
-                self._unpack(built, writer)
-                tree = store.publish_wheel(writer.folder, writer.finish(digest=digest, filename=built.path.name))
+            tree = store.with_room(lambda: self._unpack_into_store(built, digest), lambda: unpacked_size(built.path))
         document = {"wheel": digest, "filename": built.path.name, "provenance": built.provenance.to_json()}
         if store.publish_document(BUILT, key, document)["wheel"] == digest:
             return tree
@@ -218,6 +217,12 @@ class Builds:
             return first
         store.publish_document(BUILT, key, document, replace=True)
         return tree
+
+    def _unpack_into_store(self, built: BuiltWheel, digest: Digest) -> WheelTree:
+        store = self._session.store
+        with store.stage_wheel() as writer:
+            self._unpack(built, writer)
+            return store.publish_wheel(writer.folder, writer.finish(digest=digest, filename=built.path.name))
 
     def _keep_private(self, built: BuiltWheel) -> WheelTree:
         """Unpack a built wheel in scratch, for this process alone."""

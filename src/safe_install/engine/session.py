@@ -20,6 +20,7 @@ from ..interruption import shielded
 from ..models import Digest
 from ..store.layout import WHEELS, Layout
 from ..store.leases import OwnLease, OwnLeases
+from ..store.room import Room
 from .indexes import FileOptions, IndexDefaults, index_settings
 from .interpreters import InterpreterCache
 from .jobs import Cancellation
@@ -120,6 +121,7 @@ class Session:
         self._stack.callback(self._layers.close)
         chain = self._layers.open()
         chain.claim = self._claim
+        chain.room = Room(chain.first.layout, job=self.job, sink=self.sink)
         return chain
 
     def _claim(self, bucket: str, digest: Digest) -> None:

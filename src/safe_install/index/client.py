@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from ..errors import InputError, IntegrityError, NetworkError
+from ..errors import InputError, IntegrityError, NetworkError, StoreError
 from ..events import Fetched, Noticed, PhaseAdvanced, telling
 from ..fs.failures import explain
 from ..fs.hashing import copy_and_hash
@@ -306,10 +306,17 @@ class IndexClient:
         _check(data, file, what)
         digest = file.metadata_hashes.sha256
         if self._store is not None and digest is not None:
-            with self._store.stage_file() as staged:
-                staged.write_bytes(data)
-                self._store.publish_file(staged, digest)
+            self._keep(self._store, data, digest, what)
         return data
+
+    def _keep(self, store: IndexStore, data: bytes, digest: Digest, what: str) -> None:
+        """Keep a metadata file for the next time; where that is impossible, it is read again then."""
+        try:
+            with store.stage_file() as staged:
+                staged.write_bytes(data)
+                store.publish_file(staged, digest)
+        except (OSError, StoreError) as error:
+            self._sink(Noticed(message=f"{what} is not kept: {error}", detail=True))
 
     def _fetch(self, file: RemoteFile, target: BinaryIO, algorithms: Collection[str], key: str) -> Downloaded:
         came = 0

@@ -13,11 +13,14 @@ from .zip_headers import read_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ..errors import IntegrityError
     from .refusal import Limits
     from .zip_headers import Member
 
+_BLOCK = 4096
+_USUAL_RATIO = 4  # of unpacked wheels to their archives
 _CHUNK = 1 << 18  # bytes read, and at most given out, at once
 
 
@@ -104,3 +107,14 @@ class Archive:
             raise self._wrong("its compressed data are cut off", member)
         if inflater.unused_data:
             raise self._wrong("bytes follow the end of its compressed data", member)
+
+
+def unpacked_size(path: Path) -> int:
+    """Return about how many bytes the files of a zip archive take on a disk; a guess where it cannot be read."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(-(-member.file_size // _BLOCK) * _BLOCK for member in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return path.stat().st_size * _USUAL_RATIO

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from ..models import Digest
     from .documents import CachedPage
     from .manifest import Manifest
+    from .room import Room
     from .store import Store
     from .trees import TreeWriter, WheelTree
 
 T = TypeVar("T")
+
+_SMALL = 1 << 16
+"""Bytes for a document, with what the file system needs to name it."""
 
 
 class Layer(Protocol):
@@ -85,6 +89,8 @@ class Chain:
         self.claim: Callable[[str, Digest], None] = _claim_nothing
         """Called with bucket and digest before a wheel or a file is looked for, and before one is published: whoever
         cleans a store up leaves alone what was leased before it looked (`removing`)."""
+        self.room: Room | None = None
+        """Makes room in the first layer when its disk is full; None where nothing may be removed for that."""
 
     @property
     def root(self) -> Path:
@@ -139,6 +145,13 @@ class Chain:
 
     # Writing
 
+    def with_room(self, work: Callable[[], T], needed: Callable[[], int]) -> T:
+        """Return ``work()``, which stages and publishes; done again when the disk was full and room could be made.
+
+        :param needed: as in `Room.retry`.
+        """
+        return work() if self.room is None else self.room.retry(work, needed)
+
     def stage_wheel(self) -> AbstractContextManager[TreeWriter]:
         """As `Store.stage_wheel`, in the first layer."""
         return self.first.stage_wheel()
@@ -165,13 +178,17 @@ class Chain:
         self, bucket: str, key: Digest, document: dict[str, Any], *, replace: bool = False
     ) -> dict[str, Any]:
         """As `Store.publish_document`, in the first layer."""
-        stored = self.first.publish_document(bucket, key, document, replace=replace)
+
+        def publish() -> dict[str, Any]:
+            return self.first.publish_document(bucket, key, document, replace=replace)
+
+        stored = self.with_room(publish, lambda: _SMALL)
         self._note(bucket, key)
         return stored
 
     def publish_page(self, key: Digest, page: CachedPage) -> None:
         """As `Store.publish_page`, in the first layer."""
-        self.first.publish_page(key, page)
+        self.with_room(lambda: self.first.publish_page(key, page), lambda: len(page.body) + _SMALL)
         self._note(INDEX, key)
 
     def _note(self, bucket: str, digest: Digest) -> None:
