@@ -142,9 +142,12 @@ def is_ours(state: os.stat_result) -> bool:
 def rights_below(folder: str) -> tuple[int, int]:
     """Return the modes that a new folder and a new file in *folder* have, so that its users can use them too.
 
-    The group gets what it has in *folder*, and the set-group-id bit goes on; others can read at most.
+    The group gets what it has in *folder*, and the set-group-id bit goes on; others can read at most. Where everybody
+    can write, as in ``/tmp``, nobody is meant.
     """
     above = stat.S_IMODE(os.stat(folder).st_mode)
+    if above & stat.S_IWOTH:
+        above &= ~(stat.S_IWGRP | stat.S_ISGID)
     return stat.S_IRWXU | above & 0o2075, stat.S_IRUSR | stat.S_IWUSR | above & 0o064
 
 
@@ -197,8 +200,10 @@ def user_name(number: int) -> str:
         return str(number)
 
 
-def strangers_who_write(path: str) -> tuple[str, str] | None:
+def strangers_who_write(path: str, *, by_group: bool) -> tuple[str, str] | None:
     """Return who else can write the folder *path*, as a phrase, and the command that mends it; None when nobody can.
+
+    :param by_group: the members of its group are no strangers, and one of them owns it.
 
     Root always can and is not counted. Where the file system maps users (NFS with squashing, shares, user
     namespaces), the owner of a file that we make there tells who we are.
@@ -206,6 +211,10 @@ def strangers_who_write(path: str) -> tuple[str, str] | None:
     import shlex
 
     found = os.stat(path)
+    if by_group:
+        if not found.st_mode & stat.S_IWOTH:
+            return None
+        return f"everybody can write it (mode {stat.filemode(found.st_mode)})", f"chmod o-w {shlex.quote(path)}"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         who = "everybody" if found.st_mode & stat.S_IWOTH else f"the group {found.st_gid}"
         return f"{who} can write it (mode {stat.filemode(found.st_mode)})", f"chmod go-w {shlex.quote(path)}"
@@ -218,6 +227,18 @@ def strangers_who_write(path: str) -> tuple[str, str] | None:
 def everybody_writes(path: str) -> bool:
     """Whether users of other groups can write the folder *path*. Nothing is tried there."""
     return bool(os.stat(path).st_mode & stat.S_IWOTH)
+
+
+def group_number(name: str) -> int:
+    """Return the number of a group, which may be given by number. :raises KeyError: there is none of that name."""
+    import grp
+
+    return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+
+
+def give_to_group(path: str, group: int) -> None:
+    """Give a file or folder, never what a link leads to, to a group. :raises OSError: only its owner, a member, can."""
+    os.chown(path, -1, group, follow_symlinks=False)
 
 
 def _uid_of_a_new_file(folder: str) -> int | None:

@@ -180,7 +180,7 @@ def user_name(number: int) -> str:
     return str(number)
 
 
-def strangers_who_write(path: str) -> tuple[str, str] | None:  # noqa: ARG001 - the signature of Unix
+def strangers_who_write(path: str, *, by_group: bool) -> tuple[str, str] | None:  # noqa: ARG001 - as on Unix
     """None: a new folder below a user's own is that user's, and access lists are not looked at."""
     return None
 
@@ -188,6 +188,15 @@ def strangers_who_write(path: str) -> tuple[str, str] | None:  # noqa: ARG001 - 
 def everybody_writes(path: str) -> bool:  # noqa: ARG001 - the signature of Unix
     """False: as for `strangers_who_write`."""
     return False
+
+
+def group_number(name: str) -> int:
+    """Refuse: sharing is a matter of access lists here. :raises KeyError: always."""
+    raise KeyError(name)
+
+
+def give_to_group(path: str, group: int) -> None:
+    """Do nothing: groups are a matter of access lists here."""
 
 
 def mount_type(path: str) -> tuple[str, str]:

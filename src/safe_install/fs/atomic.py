@@ -51,7 +51,7 @@ def write_atomically(
 
 
 def _write(path: str, data: bytes, *, mode: int, exact: bool, flush: bool) -> None:
-    with open(os.open(path, CREATE, mode), "wb") as file:
+    with open(os.open(path, CREATE, 0o600 if exact else mode), "wb") as file:
         if exact:
             set_mode(file.fileno(), mode)
         file.write(data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from ..errors import LockTimeoutError
 from ..events import Noticed, Waiting
 from ..fs._system import host_name, system_path
 from ..fs.failures import explain
-from ..fs.retry import retry
+from ..fs.retry import is_passing, retry
+from ..fs.rights import ensure_folder, file_mode
 from .kinds import KINDS, LockKind, is_unsupported, load_library, new_lock
 from .notes import OwnNote, read_note, read_note_bytes, read_owner
 from .pulse import PULSE
@@ -64,7 +66,9 @@ class Lock:
         load_library()
         folder = self.path.parent
         try:
-            os.makedirs(system_path(folder), exist_ok=True)
+            if not os.path.isdir(system_path(folder)):
+                os.makedirs(system_path(folder.parent), exist_ok=True)
+                ensure_folder(folder)
             while (choice := KINDS.of(folder)).kind is not LockKind.NONE:
                 try:
                     return self._attempt(choice.kind)
@@ -88,11 +92,22 @@ class Lock:
         if kind is LockKind.CLAIM:
             self._release_dead(lock)
         try:
-            retry(lambda: lock.acquire(timeout=0), what=f"lock {self.path}", budget=_TRY_BUDGET, sink=self._sink)
+            retry(
+                lambda: lock.acquire(timeout=0),
+                what=f"lock {self.path}",
+                budget=_TRY_BUDGET,
+                sink=self._sink,
+                passing=self._is_passing,
+            )
         except Timeout:
             return False
         self._lock = lock
         return True
+
+    def _is_passing(self, error: OSError) -> bool:
+        """Also that another member of a group has made the lock file, and not given it its mode yet."""
+        shared = isinstance(error, PermissionError) and file_mode(self.path.parent) & stat.S_IWGRP
+        return is_passing(error) or bool(shared)
 
     def _release_dead(self, lock: BaseFileLock) -> None:
         """Take away the claim of a process of this machine that is no more: nothing else ever does."""

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..events import SteppedDown
 from ..fs._system import mount_type, system_path
 from ..fs.filesystem import is_network
+from ..fs.rights import file_mode
 from ..interruption import shielded
 
 if TYPE_CHECKING:
@@ -110,11 +111,13 @@ def new_lock(path: Path, kind: LockKind) -> BaseFileLock:
     """
     from filelock import FileLock, StrictSoftFileLock
 
+    # Whoever shares the folder takes the lock too, and needs to write its file for that, on NFS.
+    mode = file_mode(path.parent)
     # Not bound to the thread: a context manager may be left in another one than it was entered in.
     if kind is LockKind.CLAIM:
-        return StrictSoftFileLock(system_path(path.with_suffix(".claim")), thread_local=False)
+        return StrictSoftFileLock(system_path(path.with_suffix(".claim")), mode=mode, thread_local=False)
     # Without a fallback of its own: a lock file of the soft kind is removed by age.
-    return FileLock(system_path(path), thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
+    return FileLock(system_path(path), mode=mode, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
 
 
 def is_unsupported(error: OSError) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..fs._system import system_path
 from ..fs.atomic import write_atomically
+from ..fs.rights import file_mode
 from .processes import Process
 
 if TYPE_CHECKING:
@@ -136,4 +137,6 @@ class OwnNote:
             change()
             document = {**self._document, "waits": self._waits, "failures": self._failures, "beats": self._beats}
             with contextlib.suppress(OSError):
-                write_atomically(note_of(self._lock_file), json.dumps(document).encode() + b"\n", budget=0)
+                data = json.dumps(document).encode() + b"\n"
+                mode = file_mode(self._lock_file.parent)
+                write_atomically(note_of(self._lock_file), data, mode=mode, exact=True, budget=0)

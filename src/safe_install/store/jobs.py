@@ -29,6 +29,7 @@ from ..errors import PolicyError, StoreError
 from ..fs._system import revalidate, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
+from ..fs.rights import ensure_folder, file_mode
 from ..locks.processes import Process
 from .layout import Layout
 from .opening import recognise_layout
@@ -77,8 +78,9 @@ def register(runner: Layout, store: Path, *, job: str | None, budget: float, sin
     created = before.created if before else time.time()
     document = {"format": _FORMAT, "path": str(store), "created": created, "job": job, **process.to_json()}
     try:
-        os.makedirs(system_path(runner.jobs), exist_ok=True)
-        write_atomically(record, json.dumps(document).encode() + b"\n", budget=budget, sink=sink)
+        ensure_folder(runner.jobs)
+        data = json.dumps(document).encode() + b"\n"
+        write_atomically(record, data, mode=file_mode(runner.jobs), exact=True, budget=budget, sink=sink)
     except OSError as error:
         raise explain(error, doing="register the store of this job", path=record, option="--runner-dir") from error
     return JobLayer(record=record, path=store, process=process, job=job, created=created, used=time.time())

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..events import Noticed
-from ..fs._system import CREATE, revalidate, system_path
+from ..fs._system import CREATE, revalidate, set_mode, system_path
+from ..fs.rights import ensure_folder, file_mode
 from ..locks.processes import Process
 from ..locks.pulse import PULSE
 from .uses import record_uses
@@ -133,12 +134,14 @@ class OwnLease:
     def _begin(self) -> int:
         place = system_path(self._path)
         try:
-            descriptor = os.open(place, CREATE, 0o644)
+            descriptor = os.open(place, CREATE, 0o600)
         except FileNotFoundError:
             # The store is of a release without leases.
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            descriptor = os.open(place, CREATE, 0o644)
+            ensure_folder(self._layout.leases)
+            descriptor = os.open(place, CREATE, 0o600)
         try:
+            # Who cleans up is somebody else of those who share the store.
+            set_mode(descriptor, file_mode(self._layout.leases))
             header = {"format": _FORMAT, **Process.this().to_json(), "job": self._job, "expiry": _EXPIRY}
             _write_line(descriptor, header)
         except BaseException:
@@ -195,7 +198,7 @@ def file_system_time(layout: Layout) -> float:
     :raises OSError: nothing can be written there.
     """
     place = system_path(layout.leases / f".{secrets.token_hex(8)}.now")
-    os.makedirs(os.path.dirname(place), exist_ok=True)
+    ensure_folder(layout.leases)
     descriptor = os.open(place, CREATE, 0o600)
     try:
         os.write(descriptor, b"\n")

@@ -89,7 +89,7 @@ def write_manifest(path: str | os.PathLike[str], manifest: Manifest) -> None:
     body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
     data = body + _CHECKSUM + hashlib.sha256(body).hexdigest().encode() + _END
     place = system_path(path)
-    descriptor = os.open(place, CREATE, 0o444)
+    descriptor = os.open(place, CREATE, 0o600)
     try:
         with open(descriptor, "wb") as file:
             set_mode(descriptor, 0o444)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import functools
 import json
 import os
 import stat
@@ -14,15 +16,20 @@ from ..fs._system import (
     CREATE,
     cannot_link,
     everybody_writes,
+    is_ours,
     is_sealed,
     revalidate,
     seal,
+    set_mode,
     strangers_who_write,
     system_path,
 )
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
+from ..fs.retry import is_passing, retry
+from ..models import Sharing
 from .layout import BUCKETS
+from .sharing import INNER_MODES, ROOT_MODES, is_for_group
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the store as a whole. Buckets have their own versions, so this one changes only when they cannot share a root."""
 
+_OTHERS_BUDGET = 2.0  # seconds
 _CHOOSE = "choose another folder with --cache-dir"
 
 
@@ -40,11 +48,13 @@ _CHOOSE = "choose another folder with --cache-dir"
 class Marker:
     """What ``store.json`` says.
 
+    :param sharing: who else may use it.
     :param modes: whether files there keep the modes that they are given.
     :param links: whether a file there can have two names. Where not, files are seen while they are written.
     :param buckets: those whose folders were made, by any release.
     """
 
+    sharing: Sharing = Sharing.PRIVATE
     modes: bool = True
     links: bool = True
     buckets: frozenset[str] = frozenset()
@@ -61,13 +71,14 @@ def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
     """
     root = system_path(layout.root)
     try:
-        if not _make_root(layout):
-            _refuse_unsafe(layout.root)
+        made = _make_root(layout)
         marker = _read_marker(layout)
+        if not made:
+            _refuse_unsafe(layout.root, marker.sharing if marker else _meant(layout.root))
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), root)
         if marker is None or not marker.buckets.issuperset(BUCKETS):
-            return _fill(layout, marker or Marker(), budget=budget, sink=sink)
+            return _fill(layout, marker or Marker(sharing=_meant(layout.root)), budget=budget, sink=sink)
         return marker
     except (NotADirectoryError, FileExistsError) as error:
         raise StoreError(
@@ -130,15 +141,24 @@ def _make_root(layout: Layout) -> bool:
 
 
 def _adopt(layout: Layout) -> None:
-    """Make an empty folder of ours private: a volume or a cache folder that somebody prepared for us."""
+    """Make an empty folder of ours private, unless it was prepared for a group: a volume, or a cache folder."""
     root = system_path(layout.root)
     found = os.stat(root)
-    if hasattr(os, "geteuid") and found.st_uid == os.geteuid() and found.st_mode & 0o077 and not os.listdir(root):
-        os.chmod(root, 0o700)
+    open_to_others = os.name != "nt" and found.st_mode & 0o077 and not is_for_group(found)
+    if open_to_others and is_ours(found) and not os.listdir(root):
+        os.chmod(root, ROOT_MODES[Sharing.PRIVATE])
 
 
-def _refuse_unsafe(root: Path) -> None:
-    if (found := strangers_who_write(system_path(root))) is None:
+def _meant(root: Path) -> Sharing:
+    """How a folder without a store in it is meant to be shared."""
+    return Sharing.GROUP if is_for_group(os.stat(system_path(root))) else Sharing.PRIVATE
+
+
+def _refuse_unsafe(root: Path, sharing: Sharing) -> None:
+    """Refuse a store that strangers can write or own. That a group shares it must be said by its owner: by the mode."""
+    place = system_path(root)
+    by_group = sharing is Sharing.GROUP and is_for_group(os.stat(place))
+    if (found := strangers_who_write(place, by_group=by_group)) is None:
         return
     who, command = found
     raise PolicyError(
@@ -155,6 +175,7 @@ def _read_marker(layout: Layout) -> Marker | None:
             document = json.loads(file.read())
         version = int(document["format"])
         marker = Marker(
+            sharing=Sharing(document.get("sharing", Sharing.PRIVATE.value)),
             modes=bool(document["modes"]),
             links=bool(document.get("links", True)),
             buckets=frozenset(document["buckets"]),
@@ -185,22 +206,40 @@ def _refuse_foreign(layout: Layout) -> None:
 def _fill(layout: Layout, found: Marker, *, budget: float, sink: EventSink) -> Marker:
     """Make every folder, and the marker last."""
     root = system_path(layout.root)
+    mode = INNER_MODES[found.sharing]
+
+    def may_pass(error: OSError) -> bool:
+        # Somebody else of the group made the folder above a moment ago, and has not opened it to the group yet.
+        return is_passing(error) or (found.sharing is Sharing.GROUP and isinstance(error, PermissionError))
+
     for folder in layout.folders():
-        try:
-            os.mkdir(f"{root}{os.sep}{folder}", 0o700)
-        except FileExistsError:
-            pass
+        make = functools.partial(_make_folder, f"{root}{os.sep}{folder}", mode)
+        retry(make, what=f"make {folder}", budget=min(budget, _OTHERS_BUDGET), sink=sink, passing=may_pass)
     modes, links = _try_out(system_path(layout.staging("trial")))
-    marker = Marker(modes=modes, links=links, buckets=found.buckets.union(BUCKETS))
+    marker = dataclasses.replace(found, modes=modes, links=links, buckets=found.buckets.union(BUCKETS))
+    write_marker(layout, marker, budget=budget, sink=sink)
+    return marker
+
+
+def write_marker(layout: Layout, marker: Marker, *, budget: float, sink: EventSink) -> None:
+    """Write ``store.json``, in one step. :raises OSError: the old one is intact."""
     document = {
         "format": FORMAT,
-        "sharing": "private",
+        "sharing": marker.sharing.value,
         "modes": marker.modes,
         "links": marker.links,
         "buckets": sorted(marker.buckets),
     }
-    write_atomically(layout.marker, json.dumps(document).encode() + b"\n", flush=True, budget=budget, sink=sink)
-    return marker
+    data = json.dumps(document).encode() + b"\n"
+    write_atomically(layout.marker, data, mode=0o444, exact=True, flush=True, budget=budget, sink=sink)
+
+
+def _make_folder(place: str, mode: int) -> None:
+    try:
+        os.mkdir(place, 0o700)
+    except FileExistsError:
+        return
+    set_mode(place, mode)
 
 
 def _try_out(place: str) -> tuple[bool, bool]:

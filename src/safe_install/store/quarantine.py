@@ -119,7 +119,7 @@ class Quarantine:
             "job": self._job,
             **Process.this().to_json(),
         }
-        descriptor = os.open(system_path(cell / REASON), CREATE, 0o444)
+        descriptor = os.open(system_path(cell / REASON), CREATE, 0o600)
         with open(descriptor, "wb") as file:
             set_mode(descriptor, 0o444)
             file.write(json.dumps(document, indent=1).encode() + b"\n")

@@ -21,6 +21,7 @@ from ..fs._system import system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.retry import DEFAULT_BUDGET
+from ..fs.rights import ensure_folder
 from ..locks import hold
 from ..models import Digest
 from .generations import Pointer, Switch, decode_generation, decode_pointer
@@ -172,9 +173,11 @@ class WritableSeed(Seed):
         """
         digest, path = generation.digest, self.layout.generation(generation.digest)
         try:
-            os.makedirs(system_path(path.parent), exist_ok=True)
+            ensure_folder(path.parent)
             # Also over one of this name: it may be damaged.
-            write_atomically(path, generation.encode(), mode=0o444, flush=True, budget=self._budget, sink=self._sink)
+            write_atomically(
+                path, generation.encode(), mode=0o444, exact=True, flush=True, budget=self._budget, sink=self._sink
+            )
         except OSError as error:
             raise explain(error, doing="write a generation of the seed", path=path) from error
         self.point_to(digest)
@@ -189,7 +192,9 @@ class WritableSeed(Seed):
             since = file_system_time(self.layout)
             after = before.then(digest, since) if before else Pointer((Switch(digest, since),))
             if after != before:
-                write_atomically(path, after.encode(), mode=0o444, flush=True, budget=self._budget, sink=self._sink)
+                write_atomically(
+                    path, after.encode(), mode=0o444, exact=True, flush=True, budget=self._budget, sink=self._sink
+                )
         except OSError as error:
             raise explain(error, doing="switch the generation of the seed", path=path) from error
 

@@ -327,7 +327,7 @@ class Store:
     @contextlib.contextmanager
     def _staged_bytes(self, data: bytes) -> Iterator[Path]:
         with self.stage_file() as path:
-            with open(os.open(system_path(path), CREATE, 0o444), "wb") as file:
+            with open(os.open(system_path(path), CREATE, 0o600), "wb") as file:
                 set_mode(file.fileno(), 0o444)
                 file.write(data)
                 file.flush()
