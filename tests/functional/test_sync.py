@@ -169,6 +169,23 @@ def test_file_without_a_hash_is_refused_where_others_have_one(command: Command, 
     assert index.count() == 0
 
 
+@pytest.mark.parametrize("warm", [False, True])
+def test_digest_of_another_project_is_refused(command: Command, index: StockedIndex, warm: bool) -> None:
+    """A lock that was tampered with must not install one project under the name of another, cached or not."""
+    other = index.wheel("other")
+    if warm:
+        command("install", "other")
+    command.write(
+        "pylock.toml",
+        'lock-version = "1.0"\ncreated-by = "test"\n[[packages]]\nname = "honest"\nversion = "1.0"\n'
+        '[[packages.wheels]]\nname = "honest-1.0-py3-none-any.whl"\n'
+        f'url = "{index.file_url(other.filename)}"\nhashes = {{sha256 = "{other.sha256}"}}\n',
+    )
+    with command.unchanged():
+        result = command("sync", "pylock.toml", code=4)
+    assert "honest" in result.stderr
+
+
 def test_extras_and_groups_of_a_lock_are_chosen_by_option(command: Command, index: StockedIndex) -> None:
     files = {name: index.wheel(name) for name in ("core", "extra-part", "dev-part", "test-part")}
     packages = []

@@ -90,7 +90,10 @@ class Supply:
         if digest is None or (pin.hashes and ("sha256", digest) not in pin.hashes.allowed):
             return None
         tree = self._session.store.wheel(digest)
-        return None if tree is None else _supplied(pin, tree, "store", file)
+        if tree is None:
+            return None
+        self._workshop.artifacts.check_identity(tree, name=pin.name, version=pin.version)
+        return _supplied(pin, tree, "store", file)
 
     def _remembered(self, pin: Pin) -> RemoteFile | None:
         if pin.direct is not None:
