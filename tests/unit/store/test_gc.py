@@ -188,9 +188,12 @@ def test_entry_that_is_leased_while_it_is_moved_comes_back(store: Store) -> None
 
 def test_entry_that_is_leased_after_the_listing_is_not_even_moved(store: Store) -> None:
     first, second = add_wheel(store, "first", age=9 * DAY), add_wheel(store, "second", age=8 * DAY)
-    with before("rename", str(first), lambda: add_lease(store, [second]) and None):
+    with (
+        before("rename", str(second), lambda: None) as moving,
+        before("rename", str(first), lambda: add_lease(store, [second]) and None),
+    ):
         run(store, max_size=0)
-    assert (first.exists(), second.exists()) == (False, True)
+    assert (first.exists(), second.exists(), moving.happened) == (False, True, False)
 
 
 def test_entry_that_was_used_after_the_listing_stays(store: Store) -> None:
