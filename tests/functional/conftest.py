@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers.command import Command
+from helpers.memory import tmp_path
 from helpers.stocked_index import StockedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+__all__ = ["command", "index", "tmp_path"]
 
 
 @pytest.fixture
