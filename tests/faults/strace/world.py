@@ -79,7 +79,7 @@ class World:
     ) -> subprocess.CompletedProcess[str]:
         """Run the command, with the names of `subject`, under strace."""
         self.command.report_path.unlink(missing_ok=True)
-        tracer = ["strace", "--seccomp-bpf", "-y", "-s", "4096", "-e", "signal=none", *options, "-o", str(output)]
+        tracer = ["strace", "-y", "-s", "4096", *options, "-o", str(output)]
         return subprocess.run(
             [*tracer, sys.executable, subject.__file__, *map(str, arguments)],
             cwd=self.elsewhere,
