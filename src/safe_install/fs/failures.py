@@ -15,9 +15,9 @@ _DENIED = frozenset({errno.EACCES, errno.EPERM})
 _OF_THE_SYSTEM = frozenset(
     getattr(errno, name)
     for name in (
-        *("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ESTALE", "EBUSY", "EMFILE", "ENFILE", "ENOMEM"),
-        *("EINTR", "ENOLCK", "ETXTBSY", "ENXIO", "ENODEV", "EREMOTEIO", "ETIMEDOUT", "EAGAIN", "EMLINK", "EXDEV", "EFBIG"),
-    )
+        "EIO ENOSPC EDQUOT EROFS EACCES EPERM ESTALE EBUSY EMFILE ENFILE ENOMEM EINTR ENOLCK ETXTBSY ENXIO ENODEV "
+        "EREMOTEIO ETIMEDOUT EAGAIN EMLINK EXDEV EFBIG"
+    ).split()
     if hasattr(errno, name)
 )
 
