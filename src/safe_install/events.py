@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Phase: TypeAlias = Literal["resolve", "fetch", "unpack", "prepare", "build", "link", "compile", "remove"]
-"""``prepare`` asks a build backend for metadata; ``build`` makes a wheel."""
+Phase: TypeAlias = Literal["resolve", "fetch", "unpack", "prepare", "build", "link", "compile", "remove", "verify"]
+"""``prepare`` asks a build backend for metadata; ``build`` makes a wheel; ``verify`` checks a whole store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,9 @@ class PhaseStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseAdvanced:
-    """:param amount: bytes (``fetch``) or files (``link``, ``compile``, ``remove``) since the last event."""
+    """:param amount: since the last event: bytes (``fetch``), files (``link``, ``compile``, ``remove``) or entries
+    (``verify``).
+    """
 
     phase: Phase
     key: str
@@ -106,10 +108,11 @@ class Repaired:
 class Touched:
     """Files of an entry had a wrong mode or time, and the right content; they have the right ones again.
 
-    :param what: the entry's name.
+    :param what: for people; :param entry: bucket and name.
     """
 
     what: str
+    entry: str
     files: int
 
 

@@ -32,6 +32,8 @@ class Call:
         self.screen = screen
         self.recorder = recorder
         self.environ = environ
+        self.exit_code = ExitCode.DONE
+        """What a command that has printed its whole result itself says in the end."""
 
     def sink(self, event: Event) -> None:
         """Record an event and show it."""
@@ -50,6 +52,7 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
     outcome: Outcome | None = None
     error: SafeInstallError | None = None
     settings: Settings | None = None
+    call: Call | None = None
     # Until the settings are known, only what the command line itself says about output holds.
     screen = Screen(environ, quiet=bool(options.get("quiet")), verbose=bool(options.get("verbose")), progress=False)
     try:
@@ -59,14 +62,16 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
         if settings.scratch is not None:
             # Libraries make temporary files too.
             tempfile.tempdir = str(_made(settings.scratch))
-        outcome = work(Call(settings, screen, recorder, environ))
+        call = Call(settings, screen, recorder, environ)
+        outcome = work(call)
     except KeyboardInterrupt:
         error = InterruptionError("interrupted; what was half done has been put back", code="interrupted")
     except SafeInstallError as caught:
         error = caught
     except Exception as caught:  # noqa: BLE001 - the last line of defence: a bug of ours, told as such
         error = _own_fault(caught, verbose=bool(settings and settings.verbose))
-    return _conclude(command, options, settings, verb, screen, recorder, outcome, error)
+    exit_code = _conclude(command, options, settings, verb, screen, recorder, outcome, error)
+    return exit_code or int(call.exit_code if call else ExitCode.DONE)
 
 
 def refuse(error: SafeInstallError, arguments: Sequence[str]) -> int:

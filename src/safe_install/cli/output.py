@@ -42,6 +42,7 @@ _BAR_TITLES = {
     "build": "Building",
     "link": "Installing",
     "compile": "Compiling",
+    "verify": "Verifying",
 }
 _MOST_LABEL = 40
 _MOST_OF_A_KIND = 5

@@ -60,8 +60,10 @@ class Marker:
     buckets: frozenset[str] = frozenset()
 
 
-def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
+def open_layout(layout: Layout, *, budget: float, sink: EventSink, sharing: Sharing | None = None) -> Marker:
     """Make sure that a usable store is at ``layout.root``, and return what is known of it.
+
+    :param sharing: what the modes of the folder say now, when ``store.json`` may say something else or nothing.
 
     Any number of processes may do this at once. One that is killed leaves a part, which the next one completes.
 
@@ -74,11 +76,11 @@ def open_layout(layout: Layout, *, budget: float, sink: EventSink) -> Marker:
         made = _make_root(layout)
         marker = _read_marker(layout)
         if not made:
-            _refuse_unsafe(layout.root, marker.sharing if marker else _meant(layout.root))
+            _refuse_unsafe(layout.root, sharing or (marker.sharing if marker else _meant(layout.root)))
         if not os.access(root, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), root)
         if marker is None or not marker.buckets.issuperset(BUCKETS):
-            return _fill(layout, marker or Marker(sharing=_meant(layout.root)), budget=budget, sink=sink)
+            return _fill(layout, marker or Marker(sharing=sharing or _meant(layout.root)), budget=budget, sink=sink)
         return marker
     except (NotADirectoryError, FileExistsError) as error:
         raise StoreError(

@@ -114,6 +114,11 @@ class Store:
         return self._layout
 
     @property
+    def marker(self) -> Marker:
+        """What is known of it."""
+        return self._marker
+
+    @property
     def root(self) -> Path:
         """Where it is, absolute."""
         return self._layout.root

@@ -77,9 +77,20 @@ class Checker:
 
     :param writable: whether modes and times may be put back, and notes be kept in this store.
     :param modes: whether the file system keeps modes.
+    :param look_only: tell of wrong modes and times as if they had been put back, and leave them.
     """
 
-    def __init__(self, layout: Layout, checks: Checks, *, writable: bool, modes: bool, sink: EventSink) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        checks: Checks,
+        *,
+        writable: bool,
+        modes: bool,
+        sink: EventSink,
+        look_only: bool = False,
+    ) -> None:
+        self._look_only = look_only
         self._layout = layout
         self._checks = checks
         self._writable = writable
@@ -96,12 +107,30 @@ class Checker:
         :raises IntegrityError: ``entry-damaged``.
         :raises OSError: it cannot be told now.
         """
-        if self._checks.mode is not Verification.NONE:
-            self._wheel(tree, everything=self._checks.mode is Verification.FULL)
-
-    def whole_wheel(self, tree: WheelTree) -> None:
-        """As `wheel`, and read everything whatever the mode is."""
-        self._wheel(tree, everything=True)
+        if self._checks.mode is Verification.NONE:
+            return
+        survey = self._survey(tree)
+        if problems := [each.problem for each in survey.differences if each.entry is None]:
+            raise damaged(tree.folder, problems)
+        changed = [each.entry for each in survey.differences if each.entry is not None]
+        name, foreign = self._note_of(tree)
+        read_all = (
+            self._checks.mode is Verification.FULL
+            or foreign
+            or survey.foreign
+            or self._is_remote()
+            or not self._has(name)
+        )
+        suspects = set(changed)
+        problems = self._problems(tree, changed, restore=not self._look_only)
+        if read_all and not problems:
+            problems = self._problems(tree, [each for each in tree.manifest.files if each not in suspects])
+        if problems:
+            raise damaged(tree.folder, problems)
+        if changed:
+            self._tell_touched(tree.folder, tree.manifest.filename, len(changed))
+        if read_all:
+            self._add(name)
 
     def note(self, tree: WheelTree) -> None:
         """Remember that the content of *tree* was written or read just now."""
@@ -125,13 +154,6 @@ class Checker:
             return path
         self._check_file(path, digest, state)
         return path
-
-    def whole_file(self, path: Path, digest: Digest) -> None:
-        """As `file`, whatever the mode is."""
-        state = os.lstat(system_path(path))
-        if not stat.S_ISREG(state.st_mode):
-            raise damaged(path, ["it is no regular file"])
-        self._check_file(path, digest, state)
 
     def readable(self, path: Path, read: Callable[[Path], T]) -> T:
         """Return what *read* makes of a manifest, document or page, which gets back the right to be read if it lost it.
@@ -166,28 +188,10 @@ class Checker:
             set_mode(system_path(path), wanted)
         except OSError:
             return False
-        self._sink(Touched(what=self._layout.entry_name(path), files=1))
+        self._tell_touched(path, path.name, 1)
         return True
 
     # Wheels
-
-    def _wheel(self, tree: WheelTree, *, everything: bool) -> None:
-        survey = self._survey(tree)
-        if problems := [each.problem for each in survey.differences if each.entry is None]:
-            raise damaged(tree.folder, problems)
-        changed = [each.entry for each in survey.differences if each.entry is not None]
-        name, foreign = self._note_of(tree)
-        read_all = everything or foreign or survey.foreign or self._is_remote() or not self._has(name)
-        suspects = set(changed)
-        problems = self._problems(tree, changed, restore=True)
-        if read_all and not problems:
-            problems = self._problems(tree, [each for each in tree.manifest.files if each not in suspects])
-        if problems:
-            raise damaged(tree.folder, problems)
-        if changed:
-            self._sink(Touched(what=tree.manifest.filename, files=len(changed)))
-        if read_all:
-            self._add(name)
 
     def _survey(self, tree: WheelTree) -> Survey:
         """Survey it, with folders made readable that are not: one after the other, since each hides those in it."""
@@ -283,7 +287,10 @@ class Checker:
             raise damaged(path, [f"it {problem}"])
         # Nobody links it, so nothing is wrong with it where its mode cannot be put back.
         if changed and self._writable and not self._content_problem(place, digest, executable=False, restore=True):
-            self._sink(Touched(what=self._layout.entry_name(path), files=1))
+            self._tell_touched(path, path.name, 1)
+
+    def _tell_touched(self, path: Path, what: str, files: int) -> None:
+        self._sink(Touched(what=what, entry=self._layout.entry_name(path), files=files))
 
     # Notes
 
