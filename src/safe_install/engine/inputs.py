@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..models import Interpreter, Pin
+    from ..resolve.pylock import Lock
     from ..resolve.requirement import WantedRequirement
     from ..resolve.requirements_file import ParsedRequirements
     from .session import Session
@@ -52,7 +53,7 @@ def read_locked_set(
     pins: dict[str, Pin] = {}
     hashed = session.settings.require_hashes
     for name in files:
-        if _is_lock(name):
+        if is_lock(name):
             found = _read_lock(session, name, workshop.interpreter, extras=extras, groups=groups)
         else:
             if extras or groups:
@@ -111,7 +112,24 @@ def read_build_constraints(session: Session) -> list[WantedRequirement]:
     return [each for path in session.settings.build_constraint for each in _read_constraints(session, path)]
 
 
-def _is_lock(name: str) -> bool:
+def open_lock(path: Path) -> Lock:
+    """Read a lock (PEP 751).
+
+    :raises InputError: ``file-not-found``, ``file-unreadable``, or as `read_pylock`.
+    """
+    from ..resolve.pylock import read_pylock
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}", code="file-not-found") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}", code="file-unreadable") from error
+    return read_pylock(text, path)
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file is a lock by its name; all others are requirements files."""
     from packaging.pylock import is_valid_pylock_path
 
     return is_valid_pylock_path(Path(name)) or name.endswith(".toml")
@@ -120,16 +138,9 @@ def _is_lock(name: str) -> bool:
 def _read_lock(
     session: Session, name: str, interpreter: Interpreter, *, extras: Sequence[str], groups: Sequence[str]
 ) -> list[Pin]:
-    from ..resolve.pylock import read_pylock, select
+    from ..resolve.pylock import select
 
-    path = session.surroundings.folder / name
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}", code="file-not-found") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}", code="file-unreadable") from error
-    lock = read_pylock(text, path)
+    lock = open_lock(session.surroundings.folder / name)
     return select(lock, interpreter, extras=extras, groups=groups or None, format_control=session.format_control)
 
 

@@ -57,7 +57,11 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     :raises IntegrityError: ``manifest-invalid``: cut short, not ours, or of another format.
     """
     with open(system_path(path), "rb") as file:
-        text = file.read()
+        return parse_manifest(file.read(), path)
+
+
+def parse_manifest(text: bytes, path: str | os.PathLike[str]) -> Manifest:
+    """Return the manifest in *text*. :param path: for messages. Errors as `read_manifest`."""
     try:
         body, _, checksum = text.rpartition(_CHECKSUM)
         if checksum != hashlib.sha256(body).hexdigest().encode() + _END:
@@ -75,11 +79,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     return manifest
 
 
-def write_manifest(path: str | os.PathLike[str], manifest: Manifest) -> None:
-    """Make the file *path*, which must not exist, and bring it to the disk.
-
-    :raises OSError: nothing is left at *path*, unless it existed.
-    """
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the bytes of the file, the same for the same manifest."""
     document = {
         "format": manifest.format,
         "digest": manifest.digest,
@@ -87,7 +88,15 @@ def write_manifest(path: str | os.PathLike[str], manifest: Manifest) -> None:
         "files": manifest.files,
     }
     body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
-    data = body + _CHECKSUM + hashlib.sha256(body).hexdigest().encode() + _END
+    return body + _CHECKSUM + hashlib.sha256(body).hexdigest().encode() + _END
+
+
+def write_manifest(path: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Make the file *path*, which must not exist, and bring it to the disk.
+
+    :raises OSError: nothing is left at *path*, unless it existed.
+    """
+    data = encode_manifest(manifest)
     place = system_path(path)
     descriptor = os.open(place, CREATE, 0o600)
     try:

@@ -111,7 +111,7 @@ def _bring_file(digest: Digest, source: Source, target: Store) -> bool:
 def _bring_document(bucket: str, key: Digest, source: Source, target: Store) -> bool:
     """A pointer of *target* that leads to a wheel which is gone gives way to one that leads somewhere."""
     present = target.document(bucket, key)
-    if present is not None and _leads_somewhere(present, target):
+    if present is not None and leads_somewhere(present, target):
         return False
     if (document := source.document(bucket, key)) is None:
         return False
@@ -119,7 +119,8 @@ def _bring_document(bucket: str, key: Digest, source: Source, target: Store) -> 
     return True
 
 
-def _leads_somewhere(document: dict[str, Any], store: Store) -> bool:
+def leads_somewhere(document: dict[str, Any], store: Store) -> bool:
+    """Whether the wheel that *document* leads to, if it leads to one, is in *store*."""
     wheel = document.get("wheel")
     return wheel is None or store.wheel(wheel) is not None
 
