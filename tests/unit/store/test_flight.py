@@ -13,7 +13,7 @@ from helpers.processes import wait_until
 
 from safe_install.errors import BuildError
 from safe_install.events import Awaited, Event, SteppedDown, Waiting
-from safe_install.locks.notes import note_of
+from safe_install.locks.notes import note_of, read_note
 from safe_install.locks.processes import Process
 from safe_install.models import Digest
 from safe_install.store.flight import Flight, Flights, Landed
@@ -251,7 +251,7 @@ def test_makers_that_need_the_same_third_thing_wait_for_it(shelf: Shelf) -> None
         assert first.wait(PATIENCE)
         locks = [shelf.lock(key, "build") for key in (OTHER, Digest("0" * 64))]
         # Whichever waits tells it in the note of what it holds.
-        wait_until(lambda: any(f"build-{KEY[:32]}" in note_of(lock).read_text() for lock in locks))
+        wait_until(lambda: any(note and note.waits == (f"build-{KEY[:32]}",) for note in map(read_note, locks)))
         inside.set()
     assert made == ["needed"]
     assert shelf.told(SteppedDown) == []
