@@ -65,6 +65,13 @@ def _unique(*values: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
+def _timeout(settings: Settings, defaults: IndexDefaults) -> float:
+    """Seconds; whoever sets ours to its default cannot be told from who does not, and gets pip's."""
+    if defaults.timeout and settings.timeout == type(settings).timeout:
+        return defaults.timeout
+    return settings.timeout
+
+
 def index_settings(settings: Settings, surroundings: Surroundings, file: FileOptions) -> IndexSettings:
     """Return what the index client works with."""
     from ..index.settings import IndexSettings, default_index_url
@@ -81,7 +88,7 @@ def index_settings(settings: Settings, surroundings: Surroundings, file: FileOpt
         no_index=no_index,
         offline=settings.offline,
         strategy=settings.index_strategy,
-        timeout=settings.timeout,
+        timeout=_timeout(settings, defaults),
         retry_budget=settings.retry_budget,
         concurrent_downloads=settings.concurrent_downloads,
         trusted_hosts=_unique(*settings.trusted_host, *file.trusted_hosts, *defaults.trusted_hosts),

@@ -40,11 +40,6 @@ class Cancellation:
         if self._event.is_set():
             raise CancelledError
 
-    @property
-    def requested(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._event.is_set()
-
 
 class CancelledError(Exception):
     """Somebody else failed first; this worker's result is no longer wanted."""
