@@ -98,7 +98,7 @@ def test_headers_go_where_pip_puts_them(tmp_path: Path) -> None:
 
 
 def test_an_installation_is_used_as_its_python_says(tmp_path: Path) -> None:
-    interpreter = this_interpreter()
+    interpreter = replace(this_interpreter(), externally_managed=None)
     environment = Environment.at(interpreter.prefix, interpreter)
     assert not environment.virtual
     assert environment.python == interpreter.executable
@@ -121,7 +121,7 @@ def test_a_virtual_environment_of_a_managed_python_is_allowed(tmp_path: Path) ->
 
 
 def test_an_installation_that_scatters_its_files_is_unsupported(tmp_path: Path) -> None:
-    interpreter = this_interpreter()
+    interpreter = replace(this_interpreter(), externally_managed=None)
     scattered = replace(interpreter, paths=dict(interpreter.paths) | {"scripts": str(tmp_path)})
     with pytest.raises(TargetError) as caught:
         Environment.at(interpreter.prefix, scattered)
