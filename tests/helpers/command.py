@@ -82,15 +82,23 @@ class Command:
 
     :param home: of the user; holds the store, the scratch folder and the temporary folder too.
     :param folder: the working folder.
+    :param user: and *group*: number of another user to act as, to whom both folders are given; needs root.
+    :param umask: of the calls; that of this process when negative.
     """
 
     home: Path
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
+    user: int | None = None
+    group: int | None = None
+    umask: int = -1
+    python: str = sys.executable
 
     def __post_init__(self) -> None:
         for folder in (self.home, self.folder, self.temporary):
             folder.mkdir(parents=True, exist_ok=True)
+            if self.user is not None:
+                os.chown(folder, self.user, self.user if self.group is None else self.group)
         self.variables = {
             **{name: os.environ[name] for name in _NEEDED if name in os.environ},
             "HOME": str(self.home),
@@ -170,7 +178,7 @@ class Command:
         self.report_path.unlink(missing_ok=True)
         merged = {**self.variables, **variables}
         return subprocess.Popen(
-            [sys.executable, "-m", "safe_install", *map(str, arguments)],
+            [self.python, "-m", "safe_install", *map(str, arguments)],
             cwd=folder or self.folder,
             env={name: value for name, value in merged.items() if value is not None},
             stdin=subprocess.DEVNULL,
@@ -179,7 +187,15 @@ class Command:
             text=True,
             encoding="utf-8",
             start_new_session=True,
+            umask=self.umask,
+            **self._identity(),
         )
+
+    def _identity(self) -> dict[str, Any]:
+        """What makes a process that of another user."""
+        if self.user is None:
+            return {}
+        return {"user": self.user, "group": self.user if self.group is None else self.group, "extra_groups": []}
 
     def result(self, code: int, stdout: str, stderr: str) -> Result:
         """Put together what a process that has ended said."""
@@ -202,7 +218,7 @@ class Command:
         return found
 
     def run_python(self, code: str, venv: Path | None = None) -> str:
-        """Run *code* with an environment's Python, and return what it printed."""
+        """Run *code* with an environment's Python, as this process's user, and return what it printed."""
         scripts = (venv or self.venv) / ("Scripts" if os.name == "nt" else "bin")
         python = scripts / ("python.exe" if os.name == "nt" else "python")
         done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, cwd=self.home)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..fs._system import system_path
+from ..fs._system import set_mode, system_path
 from ..fs.remove import remove_tree
 from ..fs.rights import ensure_folder
 
@@ -80,4 +80,8 @@ def _names(folder: Path) -> Iterable[str]:
 
 
 def _touch(place: str) -> None:
-    os.close(os.open(place, os.O_WRONLY | os.O_CREAT, 0o444))
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        set_mode(descriptor, 0o444)
+    finally:
+        os.close(descriptor)

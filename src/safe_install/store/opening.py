@@ -73,7 +73,7 @@ def open_layout(layout: Layout, *, budget: float, sink: EventSink, sharing: Shar
     """
     root = system_path(layout.root)
     try:
-        made = _make_root(layout)
+        made = _make_root(layout, adopt=sharing is None)
         marker = _read_marker(layout)
         if not made:
             _refuse_unsafe(layout.root, sharing or (marker.sharing if marker else _meant(layout.root)))
@@ -123,14 +123,15 @@ def recognise_layout(layout: Layout) -> Marker:
     return marker
 
 
-def _make_root(layout: Layout) -> bool:
-    """Make the root, private; return False when it is there already."""
+def _make_root(layout: Layout, *, adopt: bool) -> bool:
+    """Make the root, private; return False when it is there already, in which case *adopt* makes an empty one ours."""
     root = system_path(layout.root)
     revalidate(os.path.dirname(root))
     try:
         if not stat.S_ISDIR(os.stat(root).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), root)
-        _adopt(layout)
+        if adopt:
+            _adopt(layout)
         return False
     except FileNotFoundError:
         pass
