@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.capabilities import needs_rights, other_device, unix_only
+from helpers.capabilities import linux_only, needs_rights, other_device, unix_only
+from helpers.command import Command
+from helpers.missing_parts import missing
 from helpers.stores import make_read_only, make_writable, state_of
+from helpers.users import STRANGERS, needed_python_of_strangers, open_folder
 
 from safe_install.store import Store
 from safe_install.store.jobs import read_jobs
@@ -18,7 +23,7 @@ from safe_install.store.jobs import read_jobs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from helpers.command import Command, Result
+    from helpers.command import Result
     from helpers.stocked_index import StockedIndex
 
 
@@ -253,10 +258,64 @@ class TestSeeds:
         assert "warning" not in result.stderr
         assert state_of(seed) == before
 
+    @linux_only
+    def test_one_that_is_mounted_read_only_works_without_a_write_or_a_warning(
+        self, command: Command, seed: Path
+    ) -> None:
+        before = state_of(seed)
+        with mounted_read_only(seed):
+            result = command("sync", "pylock.toml", "--seed", "seed", "--offline")
+            assert layers(result)["app"] == ("store", "seed 1")
+            assert step_downs(result) == []
+            shown = command("seed", "verify", "seed")
+            assert "all whole" in shown.stdout
+        assert state_of(seed) == before
+
+    @unix_only
+    def test_one_of_another_user_works_without_a_write_or_a_warning(
+        self, command: Command, index: StockedIndex, seed: Path
+    ) -> None:
+        python, packages = needed_python_of_strangers()
+        with open_folder() as folder:
+            shutil.copytree(seed, folder / "seed", copy_function=shutil.copy2)
+            before = state_of(folder / "seed")
+            stranger = Command(
+                home=folder / "home",
+                folder=folder / "work",
+                variables={"PYTHONPATH": packages},
+                user=STRANGERS[0],
+                group=STRANGERS[0],
+                python=python,
+            )
+            lock = (command.folder / "pylock.toml").read_text()
+            stranger.write("pylock.toml", lock)
+            result = stranger("sync", "pylock.toml", "--seed", folder / "seed", "--offline")
+            assert layers(result)["app"] == ("store", "seed 1")
+            assert step_downs(result) == []
+            assert stranger.installed() == {"app": "1.0", "built": "1.0", "lib": "2.0"}
+            assert state_of(folder / "seed") == before
+
     def test_the_same_folder_twice_is_one_layer(self, command: Command, seed: Path) -> None:
         result = command("sync", "pylock.toml", "--seed", "seed", "--seed", "seed/.", "--cache-dir", "seed")
         assert layers(result)["app"] == ("store", "runner")
         assert step_downs(result) == []
+
+
+@contextlib.contextmanager
+def mounted_read_only(place: Path) -> Iterator[None]:
+    """A read-only mount of the folder over itself, which stops root too."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    for arguments in (["--bind", str(place), str(place)], ["-o", "remount,bind,ro", str(place)]):
+        if subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode != 0:
+            subprocess.run(["umount", place], capture_output=True, check=False)
+            missing("the right to mount", "run with CAP_SYS_ADMIN")
+    try:
+        with pytest.raises(OSError, match="Read-only"):
+            (place / "x").touch()
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def current(command: Command) -> str:

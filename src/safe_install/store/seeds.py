@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import InputError, StoreError
@@ -23,7 +24,8 @@ from ..fs.failures import explain
 from ..fs.retry import DEFAULT_BUDGET
 from ..fs.rights import ensure_folder
 from ..locks import hold
-from ..models import Digest
+from ..models import Digest, Sharing
+from .creation import create_store
 from .generations import Pointer, Switch, decode_generation, decode_pointer
 from .leases import file_system_time
 from .looking import look
@@ -152,7 +154,12 @@ class WritableSeed(Seed):
 
     @classmethod
     def open(cls, root: Path, *, retry_budget: float = DEFAULT_BUDGET, sink: EventSink = ignore) -> WritableSeed:
-        """Open or make a seed. Errors as `Store.open`."""
+        """Open or make a seed: one that everybody can read, where its folder is missing, or empty and open to all.
+
+        Errors as `Store.open`.
+        """
+        if _is_open_to_all(root):
+            create_store(root.absolute(), Sharing.PUBLIC, None, budget=retry_budget, sink=sink)
         return cls(Store.open(root, retry_budget=retry_budget, sink=sink), retry_budget=retry_budget, sink=sink)
 
     @contextlib.contextmanager
@@ -197,6 +204,17 @@ class WritableSeed(Seed):
                 )
         except OSError as error:
             raise explain(error, doing="switch the generation of the seed", path=path) from error
+
+
+def _is_open_to_all(root: Path) -> bool:
+    """Whether a new seed at *root* is for everybody; its owner may have prepared a folder for fewer."""
+    try:
+        with os.scandir(system_path(root)) as found:
+            return not any(found) and bool(os.stat(system_path(root)).st_mode & stat.S_IROTH)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _read_bytes(path: Path) -> bytes:

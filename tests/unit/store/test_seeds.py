@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING
 
@@ -127,6 +128,42 @@ class TestPublishing:
             publish_names(root, ["two"])
         assert fault.happened
         assert seen == [True]
+
+
+@unix_only
+class TestWhoMayRead:
+    """A seed is there to be read by other users, but for who says otherwise by the folder."""
+
+    def modes(self, root: Path) -> set[int]:
+        return {stat.S_IMODE(os.stat(folder).st_mode) for folder, _, _ in os.walk(root)}
+
+    @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+    def test_everybody_reads_a_new_one(self, root: Path, umask: int) -> None:
+        before_it = os.umask(umask)
+        try:
+            publish_names(root, ["one"])
+        finally:
+            os.umask(before_it)
+        assert self.modes(root) == {0o755}
+        for name in ("current", "store.json", f"generations/{current(root)}.json"):
+            assert stat.S_IMODE((root / name).stat().st_mode) == 0o444
+
+    def test_an_empty_folder_that_all_can_read_stays_so(self, root: Path) -> None:
+        root.mkdir()
+        root.chmod(0o755)
+        publish_names(root, ["one"])
+        assert self.modes(root) == {0o755}
+
+    def test_a_private_folder_stays_private(self, root: Path) -> None:
+        root.mkdir(mode=0o700)
+        publish_names(root, ["one"])
+        assert self.modes(root) == {0o700}
+
+    def test_a_folder_of_a_group_stays_the_groups(self, root: Path) -> None:
+        root.mkdir()
+        root.chmod(0o2770)
+        publish_names(root, ["one"])
+        assert self.modes(root) == {0o2770, 0o2775}
 
 
 class TestNames:
