@@ -234,7 +234,7 @@ def write_marker(layout: Layout, marker: Marker, *, budget: float, sink: EventSi
         "buckets": sorted(marker.buckets),
     }
     data = json.dumps(document).encode() + b"\n"
-    write_atomically(layout.marker, data, mode=0o444, exact=True, flush=True, budget=budget, sink=sink)
+    write_atomically(layout.marker, data, mode=0o644, exact=True, flush=True, budget=budget, sink=sink)
 
 
 def _make_folder(place: str, mode: int) -> None:

@@ -155,9 +155,12 @@ class TestWheels:
     @needs_rights
     def test_an_entry_that_may_not_be_read_is_an_error_and_not_a_miss(self, store: Store) -> None:
         folder = publish(store).folder
-        os.chmod(folder / "manifest.json", 0)
-        with pytest.raises(StoreError) as caught:
-            store.wheel(DIGEST)
+        os.chmod(folder.parent, 0)
+        try:
+            with pytest.raises(StoreError) as caught:
+                store.wheel(DIGEST)
+        finally:
+            os.chmod(folder.parent, 0o700)
         assert caught.value.code == "permission-denied"
 
 
