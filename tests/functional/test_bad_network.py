@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.missing_parts import missing
 from helpers.stocked_index import StockedIndex
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs", str(place)]
     if sys.platform != "linux" or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        missing("the right to mount a small file system", "run as root with CAP_SYS_ADMIN")
+        pytest.skip("this user may not mount a small file system; the limit on file sizes below needs no right")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
