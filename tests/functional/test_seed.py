@@ -65,6 +65,18 @@ def installs_from_it(command: Command, index: StockedIndex, *arguments: str) -> 
     return result
 
 
+def test_what_was_built_before_is_published_with_the_way_to_it(command: Command, index: StockedIndex) -> None:
+    """The store of this user knows the wheel and its build; the seed has to know both as well."""
+    built = index.sdist("built")
+    command.write("lock.txt", f"built==1.0 --hash=sha256:{built.sha256}\n")
+    command("fetch", "lock.txt")
+    publish(command, "lock.txt")
+    assert names(command) == ["built-1.0"]
+    result = installs_from_it(command, index, "lock.txt")
+    assert result.counts["built"] == 0
+
+
+
 class TestPublishing:
     def test_a_lock(self, command: Command, index: StockedIndex) -> None:
         command("lock", "app", "built", "-o", "pylock.toml")

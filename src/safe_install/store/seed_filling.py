@@ -50,12 +50,16 @@ class Pulling(Chain):
         found = super().file(digest)
         return found if found is None or self._is_ours(found) else copy_file(found, digest, self.first)
 
+    def documents(self, bucket: str, key: Digest) -> Iterator[dict[str, Any]]:
+        """As `Chain.documents`; the last one asked for lies in the first layer: those before it led to nothing."""
+        for found in super().documents(bucket, key):
+            if found != self.first.document(bucket, key):
+                self.publish_document(bucket, key, found, replace=True)
+            yield found
+
     def document(self, bucket: str, key: Digest) -> dict[str, Any] | None:
         """As `Chain.document`."""
-        found = self.first.document(bucket, key)
-        if found is None and (found := super().document(bucket, key)) is not None:
-            return self.publish_document(bucket, key, found)
-        return found
+        return next(self.documents(bucket, key), None)
 
     def page(self, key: Digest) -> CachedPage | None:
         """As `Chain.page`."""
