@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.stocked_index import StockedIndex
 
+from safe_install.locks import processes
+from safe_install.store.seed_checking import check_generation
+from safe_install.store.seeds import Seed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from faults.strace.world import World
     from helpers.index import Offered
@@ -47,6 +51,13 @@ def nothing(_world: World) -> None:
 def no_problems(_world: World) -> Iterable[str]:
     """Find nothing wrong."""
     return ()
+
+
+def tag_of_the_dead() -> str:
+    """What names tell whose maker was a process of this machine that has ended."""
+    machine, _, _ = processes.own_tag().split("-")
+    never = Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii").strip()
+    return f"{machine}-{never}-1"
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,57 @@ def _is_fetched(world: World) -> None:
     assert len(list((world.command.store / "wheels-1").glob("*/*"))) == len(VERSIONS)
 
 
+def _seed(world: World) -> Path:
+    return world.command.home / "seed"
+
+
+def _published_seed(world: World) -> None:
+    _warm_store(world)
+    world.run("seed", "publish", _seed(world), world.inputs / OLD_LOCK)
+
+
+def _seed_with_two_generations(world: World) -> None:
+    _published_seed(world)
+    world.run("seed", "publish", _seed(world), world.inputs / LOCK)
+
+
+def _names_in_seed(world: World) -> set[str]:
+    seed = Seed.open_for_reading(_seed(world), retry_budget=0)
+    return {wheel.filename.partition("-")[0] for wheel in seed.generation(seed.pointer().current).wheels.values()}
+
+
+def _new_is_current(world: World) -> None:
+    assert _names_in_seed(world) == {"alpha", "beta", "delta"}
+
+
+def _old_is_current(world: World) -> None:
+    assert _names_in_seed(world) == {"alpha", "beta", "gamma"}
+
+
+def _problems_of_seed(world: World) -> Iterable[str]:
+    """One of the two generations is current, and all that it lists is there."""
+    seed = Seed.open_for_reading(_seed(world), retry_budget=0)
+    generation = seed.generation(seed.pointer().current)
+    if _names_in_seed(world) not in ({"alpha", "beta", "gamma"}, {"alpha", "beta", "delta"}):
+        yield f"the current generation is {_names_in_seed(world)}"
+    yield from check_generation(seed.store, generation)
+
+
+def _left_overs(world: World) -> None:
+    """An environment whose entries are not needed any more, and what a killed process and a clean-up left."""
+    _old_environment(world)
+    for place in ("staging/wheel-0123456789abcdef", "trash/0123456789abcdef"):
+        folder = world.command.store / f"{place}.{tag_of_the_dead()}"
+        (folder / "tree" / "half").mkdir(parents=True)
+        (folder / "tree" / "half" / "made.py").write_text("x = ", encoding="utf-8")
+
+
+def _is_collected(world: World) -> None:
+    assert list((world.command.store / "wheels-1").glob("*/*")) == []
+    assert world.litter() == []
+    assert world.command.run_python("import alpha, beta, gamma; print(alpha.__version__)") == "1.0"
+
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -130,5 +192,20 @@ SCENARIOS = {
         Scenario("install-new", _warm_store, _sync, _is_installed),
         Scenario("install-existing", _old_environment, _sync, _is_installed),
         Scenario("repair", _damaged_store, _sync, _is_installed),
+        Scenario("gc", _left_overs, lambda _: ("cache", "gc", "--max-size", "1"), _is_collected),
+        Scenario(
+            "seed-publish",
+            _published_seed,
+            lambda world: ("seed", "publish", _seed(world), world.inputs / LOCK),
+            _new_is_current,
+            _problems_of_seed,
+        ),
+        Scenario(
+            "seed-switch",
+            _seed_with_two_generations,
+            lambda world: ("seed", "rollback", _seed(world)),
+            _old_is_current,
+            _problems_of_seed,
+        ),
     )
 }

@@ -45,6 +45,8 @@ class World:
         self._kept: Snapshot | None = None
         self.command = Command(home=self.root / "home", folder=self.root / "work")
         self.damaged: list[str] = []
+        self.littered: frozenset[str] = frozenset()
+        self.empty: frozenset[str] = frozenset()
         # Away from all that is watched: the working folder is an argument of many a call.
         self.elsewhere = root / "elsewhere"
         self.elsewhere.mkdir()
@@ -68,6 +70,13 @@ class World:
         """Remember how everything is now, with what is wrong with it."""
         self._kept = Snapshot(self.root)
         self.damaged = self.problems()
+        self.littered = frozenset(self.litter())
+        self.empty = frozenset(
+            str(folder)
+            for store in ("store", "seed")
+            for folder in self.command.home.glob(f"{store}/*-*/??")
+            if not any(folder.iterdir())
+        )
 
     def restore(self) -> None:
         """Make everything as it was at `keep`."""
@@ -81,7 +90,7 @@ class World:
         self.command.report_path.unlink(missing_ok=True)
         tracer = ["strace", "-y", "-s", "4096", *options, "-o", str(output)]
         return subprocess.run(
-            [*tracer, sys.executable, subject.__file__, *map(str, arguments)],
+            [*tracer, sys.executable, subject.__file__, str(os.getpid()), *map(str, arguments)],
             cwd=self.elsewhere,
             env=self.command.variables,
             stdin=subprocess.DEVNULL,
@@ -101,7 +110,8 @@ class World:
             return None
         found: dict[str, object] = {}
         for name, (mode, content) in tree_of(self.command.venv).items():
-            if not name.startswith(".safe-install/"):  # a journal is no part of it; `litter` finds it
+            # A journal is no part of it: `litter` finds it. Folders that lost their last file may stay.
+            if not name.startswith(".safe-install/") and not name.endswith("/"):
                 found[name] = (mode & 0o555, content)
         return found
 
