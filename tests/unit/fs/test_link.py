@@ -275,3 +275,17 @@ def test_descriptors_are_closed(source: Path, target: Path) -> None:
     for mode in (LinkMode.HARDLINK, LinkMode.COPY):
         place(mode, source, target)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+class TestOwnFiles:
+    """``--isolation strict``: who edits a file of an environment reaches no other one."""
+
+    def test_a_file_is_never_shared_with_its_source(self, source: Path, target: Path) -> None:
+        linker = Linker(LinkMode.AUTO, sink=lambda event: None, own_files=True, retry_budget=0)
+        linker.link_files(str(source), str(target), ENTRIES)
+        assert LinkMode.HARDLINK not in linker.used
+        assert not any(same_file(source, target, name) for name, _ in ENTRIES)
+
+    def test_hard_links_are_no_files_of_ones_own(self) -> None:
+        with pytest.raises(ValueError, match="shares the file"):
+            Linker(LinkMode.HARDLINK, sink=lambda event: None, own_files=True)
