@@ -14,10 +14,30 @@ _DENIED = frozenset({errno.EACCES, errno.EPERM})
 # What disks, servers, quotas, rights and limits say. Not so ENOENT, EBADF, EINVAL and their kin: these may be mistakes.
 _OF_THE_SYSTEM = frozenset(
     getattr(errno, name)
-    for name in (
-        "EIO ENOSPC EDQUOT EROFS EACCES EPERM ESTALE EBUSY EMFILE ENFILE ENOMEM EINTR ENOLCK ETXTBSY ENXIO ENODEV "
-        "EREMOTEIO ETIMEDOUT EAGAIN EMLINK EXDEV EFBIG"
-    ).split()
+    for name in [
+        "EIO",
+        "ENOSPC",
+        "EDQUOT",
+        "EROFS",
+        "EACCES",
+        "EPERM",
+        "ESTALE",
+        "EBUSY",
+        "EMFILE",
+        "ENFILE",
+        "ENOMEM",
+        "EINTR",
+        "ENOLCK",
+        "ETXTBSY",
+        "ENXIO",
+        "ENODEV",
+        "EREMOTEIO",
+        "ETIMEDOUT",
+        "EAGAIN",
+        "EMLINK",
+        "EXDEV",
+        "EFBIG",
+    ]
     if hasattr(errno, name)
 )
 
