@@ -183,6 +183,7 @@ class Bench:
             yield f"exit code {code}: it left {litter}\n{said}"
 
     def _judge_rerun(self, tally: Tally) -> Iterator[str]:
+        self.world.bury()
         state = self.world.fingerprint()
         if state in self._rerun:
             return

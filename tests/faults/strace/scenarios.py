@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faults.strace.world import TAG_OF_THE_DEAD
 from helpers.stocked_index import StockedIndex
 
-from safe_install.locks import processes
 from safe_install.store.seed_checking import check_generation
 from safe_install.store.seeds import Seed
 
@@ -51,13 +51,6 @@ def nothing(_world: World) -> None:
 def no_problems(_world: World) -> Iterable[str]:
     """Find nothing wrong."""
     return ()
-
-
-def tag_of_the_dead() -> str:
-    """What names tell whose maker was a process of this machine that has ended."""
-    machine, _, _ = processes.own_tag().split("-")
-    never = Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii").strip()
-    return f"{machine}-{never}-1"
 
 
 @dataclass(frozen=True)
@@ -148,6 +141,10 @@ def _seed_with_two_generations(world: World) -> None:
     world.run("seed", "publish", _seed(world), world.inputs / LOCK)
 
 
+def _generation_before(world: World) -> str:
+    return str(Seed.open_for_reading(_seed(world), retry_budget=0).pointer().before())
+
+
 def _names_in_seed(world: World) -> set[str]:
     seed = Seed.open_for_reading(_seed(world), retry_budget=0)
     return {wheel.filename.partition("-")[0] for wheel in seed.generation(seed.pointer().current).wheels.values()}
@@ -174,7 +171,7 @@ def _left_overs(world: World) -> None:
     """An environment whose entries are not needed any more, and what a killed process and a clean-up left."""
     _old_environment(world)
     for place in ("staging/wheel-0123456789abcdef", "trash/0123456789abcdef"):
-        folder = world.command.store / f"{place}.{tag_of_the_dead()}"
+        folder = world.command.store / f"{place}.{TAG_OF_THE_DEAD}"
         (folder / "tree" / "half").mkdir(parents=True)
         (folder / "tree" / "half" / "made.py").write_text("x = ", encoding="utf-8")
 
@@ -203,7 +200,7 @@ SCENARIOS = {
         Scenario(
             "seed-switch",
             _seed_with_two_generations,
-            lambda world: ("seed", "rollback", _seed(world)),
+            lambda world: ("seed", "rollback", f"{_seed(world)}@{_generation_before(world)}"),
             _old_is_current,
             _problems_of_seed,
         ),

@@ -18,6 +18,7 @@ from helpers.command import Command
 from helpers.environments import tree_of
 
 from safe_install.fs.hashing import content_time
+from safe_install.locks.processes import own_tag
 from safe_install.models import Digest
 from safe_install.store.documents import decode_document, decode_page
 from safe_install.store.layout import DOCUMENT_BUCKETS, FILES, INDEX, MANIFEST, WHEELS
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 # They name processes and times. What is in an entry is judged by itself.
 _VOLATILE = re.compile(r".*\.owner(\..*\.tmp)?|home/[^/]*/(leases|index-1|built-1|jobs|generations)/.*")
+_NEVER = Path("/proc/sys/kernel/pid_max")  # the numbers of processes are below it
+TAG_OF_THE_DEAD = f"{own_tag().split('-')[0]}-{_NEVER.read_text().strip() if _NEVER.exists() else 1 << 22}-1"
+"""What names tell whose maker was a process of this machine that has ended."""
 _LASTING = ("home/store", "home/seed", "work")
 
 
@@ -103,6 +107,12 @@ class World:
     def run(self, *arguments: str | Path) -> Result:
         """Run the command as anybody would, from elsewhere."""
         return self.command(*arguments, folder=self.elsewhere)
+
+    def bury(self) -> None:
+        """Let the names that the runs left tell of a process that has ended; they were made for this one (`subject`)."""
+        for store in ("store", "seed"):
+            for path in sorted((self.command.home / store).glob(f"*/*{own_tag()}*")):
+                path.rename(path.with_name(path.name.replace(own_tag(), TAG_OF_THE_DEAD)))
 
     def environment(self) -> dict[str, object] | None:
         """What the environment holds, or None. Write bits are left out: they depend on the link mode."""
