@@ -131,7 +131,7 @@ def test_taken_out_it_is_missed(tree: Path, patch: str) -> None:
     git = program("git", "install git")
     # Not taken for a part of a repository that may lie above it.
     environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
-    apply = [git, "apply", "--whitespace=nowarn", "-C1", HERE / f"{patch}.patch"]
+    apply = [str(git), "apply", "--whitespace=nowarn", "-C1", str(HERE / f"{patch}.patch")]
     applied = subprocess.run(apply, cwd=tree, env=environ, capture_output=True, text=True, check=False)
     assert applied.returncode == 0, f"the patch does not fit the code any more: {applied.stderr}"
     found, said = _run(tree, _named(patch))
