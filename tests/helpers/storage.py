@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from safe_install.locks.processes import Process
+from safe_install.locks.processes import Process, own_tag
 from safe_install.models import Digest
 from safe_install.store.layout import BUILT, SELECTIONS
 
@@ -75,3 +75,9 @@ def dead_process() -> Process:
     """A process of this machine that has ended."""
     this = Process.this()
     return this._replace(born="1" if this.born != "1" else "2")
+
+
+def dead_tag() -> str:
+    """The tag that `dead_process` puts into names (`processes.own_tag`)."""
+    machine, pid, _ = own_tag().split("-")
+    return f"{machine}-{pid}-{dead_process().born}"

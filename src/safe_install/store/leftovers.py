@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..fs._system import boot_name, system_path
 from ..locks.notes import read_note
-from ..locks.processes import is_tag_of_the_dead
+from ..locks.processes import Process, is_tag_of_the_dead
 from .entries import Debris, is_real_folder
 from .jobs import is_job_layer, read_jobs
 from .layout import owner_of
@@ -114,6 +114,8 @@ def _notes(layout: Layout, now: float) -> Iterator[LeftOver]:
         lock = folder / item.name.removesuffix(".owner")
         if item.name.endswith(".owner"):
             note = read_note(lock)
+            if note is not None and note.process == Process.this():
+                continue  # whatever the clocks say
             if note is None or note.process.is_gone() or _changed(item.path) < now - _DAY:
                 yield LeftOver(path=folder / item.name, kind="note")
         elif item.name.endswith(".trial"):

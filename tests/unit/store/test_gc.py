@@ -39,6 +39,10 @@ def run(
     return collect(store.layout, values, lock_timeout=0, sink=ignore, listed=listed, dry_run=dry_run)
 
 
+def lease(store: Store, entry: Path) -> None:
+    add_lease(store, [entry])
+
+
 def test_nothing_goes_without_a_limit(store: Store) -> None:
     entry = add_wheel(store, "old", age=1000 * DAY)
     found = run(store)
@@ -179,7 +183,7 @@ def test_garbage_among_the_leases_keeps_nothing_and_stops_nothing(store: Store) 
 
 def test_entry_that_is_leased_while_it_is_moved_comes_back(store: Store) -> None:
     entry = add_wheel(store, "used", age=9 * DAY)
-    with before("rename", "/trash/", lambda: add_lease(store, [entry]) and None) as fault:
+    with before("rename", "/trash/", lambda: lease(store, entry)) as fault:
         found = run(store, max_size=0)
     assert fault.happened
     assert (found.removed, found.in_use) == ([], 1)
@@ -190,7 +194,7 @@ def test_entry_that_is_leased_after_the_listing_is_not_even_moved(store: Store) 
     first, second = add_wheel(store, "first", age=9 * DAY), add_wheel(store, "second", age=8 * DAY)
     with (
         before("rename", str(second), lambda: None) as moving,
-        before("rename", str(first), lambda: add_lease(store, [second]) and None),
+        before("rename", str(first), lambda: lease(store, second)),
     ):
         run(store, max_size=0)
     assert (first.exists(), second.exists(), moving.happened) == (False, True, False)
