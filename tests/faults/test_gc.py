@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tmp_path"]
 
+_POSITIONS = 12
 NAMES = ("one", "two", "kept")
 
 
@@ -90,7 +91,8 @@ def test_step_that_fails_does_no_harm(store: Store, call: str, number: int) -> N
     def fail() -> None:
         raise OSError(number, os.strerror(number), "somewhere")
 
-    for position in range(count):
+    # Spread over the whole run; each of them fails in turn below `strace`.
+    for position in range(0, count, max(1, count // _POSITIONS)):
         fill(store)
         # It may end with an error, where nothing at all can be told of the store; never with a bug.
         with counted(position, fail, (call,)) as counter, contextlib.suppress(StoreError):
@@ -111,6 +113,6 @@ def test_kill_at_any_moment_does_no_harm(store: Store) -> None:
         folder = Path(__file__).parents[1]
         code = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(folder)}, check=False).returncode
         check(store)
-        position += 4
+        position += 8
     assert code == 0
     assert position > 100
