@@ -5,7 +5,8 @@ that must then fail, and pass without it::
 
     tests = ["tests/unit/store/test_publish.py::test_something", "tests/races/test_store.py::test_other[case]"]
 
-A test without its parameters in brackets means all of them. Each patch is applied to a copy of what git knows of this
+A test without its parameters in brackets means all of them. ``patience = 20`` says that a test which hangs without the
+mechanism has failed after so many seconds. Each patch is applied to a copy of what git knows of this
 checkout, whose tests run with an interpreter that finds the copy's package. To make a patch: change the code, run
 ``git diff src > tests/mutations/<name>.patch``, and take the change back. One of them by itself::
 
@@ -23,7 +24,7 @@ import tomllib
 import venv
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.missing_parts import program
@@ -42,7 +43,7 @@ _NAME = re.compile(r"(?P<promise>\d+)-[a-z0-9-]+")
 _OUTCOME = re.compile(r"(?P<outcome>PASSED|FAILED|ERROR|XFAIL) (?P<test>tests/\S+?::.+?)(?: - .*)?")
 _GENERATED = shutil.ignore_patterns("__pycache__", ".*")
 # A guard against a mutation that hangs; the tests have time limits of their own.
-_PATIENCE = 600
+_PATIENCE = 240
 
 
 @pytest.fixture
@@ -71,13 +72,17 @@ def _copy_checkout(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
+def _described(patch: str) -> dict[str, Any]:
+    return tomllib.loads((HERE / f"{patch}.toml").read_text(encoding="utf-8"))
+
+
 def _named(patch: str) -> list[str]:
-    tests = tomllib.loads((HERE / f"{patch}.toml").read_text(encoding="utf-8"))["tests"]
+    tests = _described(patch)["tests"]
     assert tests
     return [str(test) for test in tests]
 
 
-def _run(tree: Path, tests: Sequence[str]) -> tuple[dict[str, set[str]], str]:
+def _run(tree: Path, tests: Sequence[str], patience: int = _PATIENCE) -> tuple[dict[str, set[str]], str]:
     """Run *tests* in *tree*; return the outcomes by test, without parameters too, and what pytest said."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
     done = subprocess.run(
@@ -98,7 +103,7 @@ def _run(tree: Path, tests: Sequence[str]) -> tuple[dict[str, set[str]], str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=_PATIENCE,
+        timeout=2 * _PATIENCE,
     )
     found: defaultdict[str, set[str]] = defaultdict(set)
     for line in done.stdout.splitlines():
@@ -119,6 +124,7 @@ def test_every_patch_names_its_promise_and_its_tests() -> None:
             assert (ROOT / test.partition("::")[0]).is_file(), f"{patch} names {test}"
 
 
+@pytest.mark.timeout(4 * _PATIENCE)
 def test_the_named_tests_pass_in_a_copy_that_nothing_was_taken_out_of(tree: Path) -> None:
     """Without this, a copy in which nothing works would look as if every test had noticed."""
     tests = sorted({test for patch in PATCHES for test in _named(patch)})
@@ -126,6 +132,7 @@ def test_the_named_tests_pass_in_a_copy_that_nothing_was_taken_out_of(tree: Path
     assert {test: found[test] for test in tests if not found[test] <= {"PASSED"}} == {}, said
 
 
+@pytest.mark.timeout(2 * _PATIENCE)
 @pytest.mark.parametrize("patch", PATCHES)
 def test_taken_out_it_is_missed(tree: Path, patch: str) -> None:
     git = program("git", "install git")
@@ -134,7 +141,7 @@ def test_taken_out_it_is_missed(tree: Path, patch: str) -> None:
     apply = [str(git), "apply", "--whitespace=nowarn", "-C1", str(HERE / f"{patch}.patch")]
     applied = subprocess.run(apply, cwd=tree, env=environ, capture_output=True, text=True, check=False)
     assert applied.returncode == 0, f"the patch does not fit the code any more: {applied.stderr}"
-    found, said = _run(tree, _named(patch))
+    found, said = _run(tree, _named(patch), _described(patch).get("patience", _PATIENCE))
     if not any(found[test] for test in _named(patch)):
         assert " skipped" in said, said
         pytest.skip("its tests are skipped here")
