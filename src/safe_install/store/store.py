@@ -24,6 +24,7 @@ from .opening import Marker, open_layout, recognise_layout
 from .publish import Publisher
 from .quarantine import Quarantine
 from .trees import TreeWriter, WheelTree
+from .uses import record_uses
 from .verify import Checker, Checks, damaged
 
 if TYPE_CHECKING:
@@ -221,7 +222,11 @@ class Store:
 
         :param bucket: `layout.BUILT` or `layout.INTERPRETERS`.
         """
-        return self._get(self._layout.document(bucket, key), self._load_document)
+        path = self._layout.document(bucket, key)
+        found = self._get(path, self._load_document)
+        if found is not None and self._writable:
+            record_uses([path])
+        return found
 
     def publish_document(
         self, bucket: str, key: Digest, document: dict[str, Any], *, replace: bool = False
