@@ -15,9 +15,11 @@ checkout, whose tests run with an interpreter that finds the copy's package. To 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -85,32 +87,43 @@ def _named(patch: str) -> list[str]:
 def _run(tree: Path, tests: Sequence[str], patience: int = _PATIENCE) -> tuple[dict[str, set[str]], str]:
     """Run *tests* in *tree*; return the outcomes by test, without parameters too, and what pytest said."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
-    done = subprocess.run(
-        [
-            tree / ".venv" / "bin" / "python",
-            "-m",
-            "pytest",
-            "-rA",
-            "-q",
-            "--tb=short",
-            "-p",
-            "no:cacheprovider",
-            *tests,
-        ],
+    command = [
+        str(tree / ".venv" / "bin" / "python"),
+        "-m",
+        "pytest",
+        "-rA",
+        "-q",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+    ]
+    process = subprocess.Popen(
+        [*command, *tests],
         cwd=tree,
         env=environ,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=2 * _PATIENCE,
+        start_new_session=True,
     )
+    try:
+        said, _ = process.communicate(timeout=patience)
+    except subprocess.TimeoutExpired:
+        said = None
+    finally:
+        # Also what a test that hung had started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        rest, _ = process.communicate()
+    if said is None:
+        return {test: {"FAILED"} for test in tests}, f"not done after {patience} seconds\n{rest}"
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for line in done.stdout.splitlines():
+    for line in said.splitlines():
         if (match := _OUTCOME.fullmatch(line)) is not None:
             for name in (match["test"], match["test"].partition("[")[0]):
                 found[name].add(match["outcome"])
-    return found, done.stdout + done.stderr
+    return found, said
 
 
 def test_every_patch_names_its_promise_and_its_tests() -> None:
@@ -141,7 +154,9 @@ def test_taken_out_it_is_missed(tree: Path, patch: str) -> None:
     apply = [str(git), "apply", "--whitespace=nowarn", "-C1", str(HERE / f"{patch}.patch")]
     applied = subprocess.run(apply, cwd=tree, env=environ, capture_output=True, text=True, check=False)
     assert applied.returncode == 0, f"the patch does not fit the code any more: {applied.stderr}"
-    found, said = _run(tree, _named(patch), _described(patch).get("patience", _PATIENCE))
+    hangs = _described(patch).get("patience")
+    found, said = _run(tree, _named(patch), hangs or _PATIENCE)
+    assert hangs or not said.startswith("not done"), said
     if not any(found[test] for test in _named(patch)):
         assert " skipped" in said, said
         pytest.skip("its tests are skipped here")
