@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["tmp_path"]
 
 pytestmark = linux_only
-SAMPLE = 8
+SAMPLE = 5
 
 
 @pytest.fixture
