@@ -91,6 +91,21 @@ def test_what_is_not_there_is_made_under_the_lock(shelf: Shelf) -> None:
     assert shelf.events == []
 
 
+def test_what_appeared_between_the_look_and_the_lock_is_used(shelf: Shelf) -> None:
+    """Another process may have made it, and let the lock go, in the moment after the first look."""
+
+    def look() -> str | None:
+        found = shelf.look()
+        if found is None:
+            shelf.made.append("thing")
+        return found
+
+    def make(flight: Flight) -> str:
+        raise AssertionError("made a second time")
+
+    assert shelf.get(look=look, make=make) == Landed(value="thing", made=False)
+
+
 def test_of_many_threads_one_makes_it(shelf: Shelf) -> None:
     met = threading.Barrier(6)
     landed: list[Landed[str]] = []
