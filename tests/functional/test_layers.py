@@ -389,4 +389,5 @@ def spoil(seed: Path, kind: str) -> None:
         for path in (seed / "generations").iterdir():
             path.unlink()
     elif kind == "damaged":
+        (seed / "current").chmod(0o644)
         os.truncate(seed / "current", 5)

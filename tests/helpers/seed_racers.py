@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.stores import listing_of
-from safe_install.errors import LockTimeoutError
+from safe_install.errors import LockTimeoutError, SafeInstallError
 from safe_install.events import Event, SteppedDown
 from safe_install.models import SeedReference
 from safe_install.store.seed_view import open_view
-from safe_install.store.seeds import WritableSeed
+from safe_install.store.seeds import Seed, WritableSeed
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -47,17 +47,28 @@ def read_until(root: Path, end: Flag, said: SimpleQueue[object]) -> None:
     rounds, problems = 0, []
     said.put("reading")
     while not end.is_set():
-        events: list[Event] = []
-        view = open_view(SeedReference(path=root), retry_budget=30, sink=events.append)
-        numbers = {listed.filename.split("-")[0][1:] for listed in view.generation.wheels.values()}
-        if len(numbers) != 1:
-            problems.append(f"a mixture: {numbers}")
-        for digest, listed in view.generation.wheels.items():
-            tree = view.wheel(digest)
-            if tree is None:
-                problems.append(f"{listed.filename} is not there")
-            elif tree.damage():
-                problems.append(f"{listed.filename} is damaged")
-        problems += [event.message for event in events if isinstance(event, SteppedDown)]
+        try:
+            problems += look_at_all(root)
+        except SafeInstallError as error:
+            problems.append(str(error))
         rounds += 1
     said.put((rounds, problems))
+
+
+def look_at_all(root: Path) -> list[str]:
+    """Read the current generation; return what was not whole, unless its list was collected meanwhile."""
+    events: list[Event] = []
+    view = open_view(SeedReference(path=root), retry_budget=30, sink=events.append)
+    numbers = {listed.filename.split("-")[0][1:] for listed in view.generation.wheels.values()}
+    problems = [] if len(numbers) == 1 else [f"a mixture: {numbers}"]
+    missing = []
+    for digest, listed in view.generation.wheels.items():
+        tree = view.wheel(digest)
+        if tree is None:
+            missing.append(f"{listed.filename} is not there")
+        elif damage := tree.damage():
+            missing.append(f"{listed.filename} is damaged: {damage}")
+    missing += [event.message for event in events if isinstance(event, SteppedDown)]
+    # Who is slow may find his generation replaced so often that it is kept no more; its list goes first.
+    is_kept = view.generation.digest in Seed.open_for_reading(root).generations()
+    return problems + missing if is_kept else problems

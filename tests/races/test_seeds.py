@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,9 @@ def test_publishers_that_do_not_wait_are_told(root: Path) -> None:
     all_whole(root)
 
 
-@pytest.fixture
-def readers(root: Path) -> Iterator[list[str]]:
-    """Two processes that read again and again while the body runs; what they saw that was not whole."""
+@contextlib.contextmanager
+def watched(root: Path) -> Iterator[None]:
+    """Two processes read again and again while the body runs, and never see what is not whole."""
     wrong: list[str] = []
     end, said = SPAWN.Event(), SPAWN.SimpleQueue()
     processes = [SPAWN.Process(target=read_until, args=(root, end, said)) for _ in range(2)]
@@ -77,7 +78,7 @@ def readers(root: Path) -> Iterator[list[str]]:
     try:
         for _ in processes:
             assert said.get() == "reading"
-        yield wrong
+        yield
     finally:
         end.set()
         for process in processes:
@@ -88,18 +89,17 @@ def readers(root: Path) -> Iterator[list[str]]:
     assert wrong == []
 
 
-def test_readers_see_whole_generations_while_they_switch_roll_back_and_are_collected(
-    root: Path, readers: list[str]
-) -> None:
+def test_readers_see_whole_generations_while_they_switch_roll_back_and_are_collected(root: Path) -> None:
     """Each set is of two wheels of one number; whoever sees one must see the other, and no third."""
     seed = WritableSeed.open(root)
-    for number in range(12):
-        publish_names(root, [f"a{number}", f"b{number}"])
-        with seed.held(timeout=PATIENCE):
-            earlier = seed.pointer().before()
-            assert earlier is not None
-            seed.point_to(earlier)
-            # Three stay: more than are switched in the moment between a look at the pointer and one at its list.
-            collect(seed, keep=3, min_age=0, dry_run=False, sink=ignore)
-        publish_names(root, [f"a{number}", f"b{number}"])
+    with watched(root):
+        for number in range(12):
+            publish_names(root, [f"a{number}", f"b{number}"])
+            with seed.held(timeout=PATIENCE):
+                earlier = seed.pointer().before()
+                assert earlier is not None
+                seed.point_to(earlier)
+                # Three stay: more than are switched between a look at the pointer and one at its list.
+                collect(seed, keep=3, min_age=0, dry_run=False, sink=ignore)
+            publish_names(root, [f"a{number}", f"b{number}"])
     assert digest_of("a11") in seed.generation(seed.pointer().current).wheels

@@ -94,6 +94,6 @@ def open_view(
     if reference.generation is not None:
         return SeedView(seed.store, seed.generation(seed.named(reference.generation)), sink=sink)
     try:
-        return SeedView(seed.store, seed.generation(seed.pointer().current), sink=sink)
+        return SeedView(seed.store, seed.current(), sink=sink)
     except IntegrityError as error:
         raise StoreError(error.message, code=error.code, context=error.context, hint=error.hint) from error

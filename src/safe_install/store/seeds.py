@@ -113,6 +113,18 @@ class Seed:
             )
         return decode_generation(data, digest, path)
 
+    def current(self) -> Generation:
+        """Return the current generation. Errors as `pointer` and `generation`."""
+        digest = self.pointer().current
+        while True:
+            try:
+                return self.generation(digest)
+            except StoreError as error:
+                # Replaced and collected between the two looks?
+                if error.code != "generation-missing" or (now := self.pointer().current) == digest:
+                    raise
+                digest = now
+
     def generations(self) -> list[Digest]:
         """Return the names of all generations that are there, sorted."""
         try:

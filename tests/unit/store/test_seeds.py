@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import stat
@@ -146,7 +147,7 @@ class TestWhoMayRead:
             os.umask(before_it)
         assert self.modes(root) == {0o755}
         for name in ("current", "store.json", f"generations/{current(root)}.json"):
-            assert stat.S_IMODE((root / name).stat().st_mode) == 0o444
+            assert (root / name).stat().st_mode & 0o466 == 0o444
 
     def test_an_empty_folder_that_all_can_read_stays_so(self, root: Path) -> None:
         root.mkdir()
@@ -328,6 +329,18 @@ class TestWhatCannotBeRead:
         with pytest.raises(StoreError) as caught:
             view(root)
         assert caught.value.code == "generation-missing"
+
+    @unix_only
+    def test_a_generation_that_is_collected_between_two_looks_is_not_missed(self, root: Path) -> None:
+        old = publish_names(root, ["one"])
+
+        def replace() -> None:
+            publish_names(root, ["two"])
+            (root / "generations" / f"{old}.json").unlink()
+
+        with before("open", f"{old}.json", replace, module=builtins) as fault:
+            assert view(root).wheel(digest_of("two")) is not None
+        assert fault.happened
 
     def test_a_damaged_pointer_is_a_broken_layer(self, root: Path) -> None:
         publish_names(root, ["one"])
