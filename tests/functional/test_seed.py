@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -76,7 +77,6 @@ def test_what_was_built_before_is_published_with_the_way_to_it(command: Command,
     assert result.counts["built"] == 0
 
 
-
 class TestPublishing:
     def test_a_lock(self, command: Command, index: StockedIndex) -> None:
         command("lock", "app", "built", "-o", "pylock.toml")
@@ -102,6 +102,15 @@ class TestPublishing:
         index.wheel("other", root="second")
         command.write("requirements.txt", f"--extra-index-url {index.root('second')}\nother==1.0\n")
         publish(command, "requirements.txt")
+        installs_from_it(command, index, "requirements.txt")
+
+    def test_pins_whose_wheels_lie_in_a_folder(self, command: Command, index: StockedIndex) -> None:
+        """The jobs that read the seed do not have the folder."""
+        path = write_wheel(command.folder / "wheels", "local")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        command.write("requirements.txt", f"local==1.0 --hash=sha256:{digest}\n")
+        publish(command, "requirements.txt", "--no-index", "--find-links", "wheels")
+        shutil.rmtree(command.folder / "wheels")
         installs_from_it(command, index, "requirements.txt")
 
     def test_several_locks_may_disagree(self, command: Command, index: StockedIndex) -> None:

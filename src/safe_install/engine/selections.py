@@ -40,11 +40,15 @@ class Selections:
         return RemoteFile(url="", filename=filename, hashes=Hashes.of({"sha256": digest}))
 
     def remember(self, pin: Pin, chosen: RemoteFile) -> None:
-        """Keep that *pin*, which has all files of its version, means *chosen*; only where that is final."""
+        """Keep that *pin*, which has all files of its version, means *chosen*; only where that is final: a pin of one
+        digest can mean no other file, one of several none better than is listed once all of them are.
+        """
         listed = {file.hashes.sha256 for file in pin.files}
         asked = {value for algorithm, value in pin.hashes.allowed if algorithm == "sha256"}
         digest = chosen.hashes.sha256
-        if digest is None or not asked or len(asked) != len(pin.hashes.allowed) or not asked <= listed:
+        if digest is None or not asked or len(asked) != len(pin.hashes.allowed):
+            return
+        if not asked <= listed and asked != {digest}:
             return
         document = {"filename": chosen.filename, "sha256": digest}
         self._store.publish_document(SELECTIONS, self._key(pin), document)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import PolicyError
@@ -122,6 +122,10 @@ class Supply:
         key = str(pin)
         if file.is_wheel:
             wheel = self._workshop.artifacts.wheel(file, name=pin.name, version=pin.version, hashes=hashes, key=key)
+            if file.hashes.sha256 is None:
+                # A folder of wheels lists no digests; now that of this one is known.
+                proven = replace(file, hashes=Hashes.of({"sha256": wheel.tree.digest}))
+                self._selections.remember(pin, proven)
             return _supplied(pin, wheel.tree, wheel.origin, file)
         made = self._workshop.builds.from_file(pin, file, self._interpreter, hashes=hashes, key=key)
         return _supplied(pin, made.tree, made.origin, file)

@@ -61,6 +61,15 @@ def test_choice_is_not_final_while_a_digest_is_on_no_page(store: Chain) -> None:
     assert selections(store).find(pin(WHEEL, STRANGER)) is None
 
 
+def test_the_only_digest_is_final_whatever_is_listed(store: Chain) -> None:
+    """A folder of wheels lists no digests, and no other file can be meant."""
+    unlisted = RemoteFile(url="file:///wheels/demo-1.0-py3-none-any.whl", filename=CHOSEN.filename)
+    selections(store).remember(pin(WHEEL, files=(unlisted,)), CHOSEN)
+    found = selections(store).find(pin(WHEEL))
+    assert found is not None
+    assert found.filename == CHOSEN.filename
+
+
 def test_other_digests_of_the_same_version_are_another_question(store: Chain) -> None:
     selections(store).remember(pin(WHEEL, SDIST, files=(CHOSEN, OTHER)), CHOSEN)
     assert selections(store).find(pin(SDIST)) is None
