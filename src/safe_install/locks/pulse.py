@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ class Pulse:
     """Calls what was registered again and again, in one thread that lives as long as anything is registered."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as in a process that was forked: it has none of its parent's threads, but inherits their locks."""
         self._changed = threading.Condition()
         self._hearts: set[_Heart] = set()
         self._running = False
@@ -79,3 +84,6 @@ class _Heart:
 
 PULSE = Pulse()
 """That of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=PULSE.forget)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
+import pytest
 from helpers.processes import wait_until
 
-from safe_install.locks.pulse import Pulse
+from safe_install.locks.pulse import PULSE, Pulse
 
 
 def running() -> list[threading.Thread]:
@@ -58,3 +61,15 @@ def test_nothing_beats_while_or_after_the_body_ends() -> None:
         threading.Timer(0.05, go.set).start()
     order.append("ended")
     assert order == ["beat", "ended"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_does_not_have() -> None:
+    with PULSE._changed:  # as the beating thread may hold it at the moment of the fork
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            with PULSE.beating(lambda: None, interval=10):
+                pass
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
