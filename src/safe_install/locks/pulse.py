@@ -19,7 +19,7 @@ class Pulse:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as in a process that was forked: it has none of its parent's threads, but inherits their locks."""
+        """Begin anew, as after a fork: the child has none of its parent's threads, but inherits their locks."""
         self._changed = threading.Condition()
         self._hearts: set[_Heart] = set()
         self._running = False
