@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.stores import listing_of
-from safe_install.errors import LockTimeoutError, SafeInstallError
+from safe_install.errors import LockTimeoutError
 from safe_install.events import Event, SteppedDown
 from safe_install.models import SeedReference
 from safe_install.store.seed_view import open_view
 from safe_install.store.seeds import Seed, WritableSeed
 
 if TYPE_CHECKING:
-    from multiprocessing.queues import SimpleQueue
+    from multiprocessing.queues import Queue
     from multiprocessing.synchronize import Barrier
     from multiprocessing.synchronize import Event as Flag
     from pathlib import Path
@@ -30,7 +30,7 @@ class Racer(NamedTuple):
     timeout: float
 
 
-def publish_once(root: Path, racer: Racer, barrier: Barrier, said: SimpleQueue[str]) -> None:
+def publish_once(root: Path, racer: Racer, barrier: Barrier, said: Queue[str]) -> None:
     """Publish a set of one's own, and say its generation, or the code of the error."""
     seed = WritableSeed.open(root, retry_budget=30)
     barrier.wait(240)
@@ -42,15 +42,15 @@ def publish_once(root: Path, racer: Racer, barrier: Barrier, said: SimpleQueue[s
         said.put(error.code)
 
 
-def read_until(root: Path, end: Flag, said: SimpleQueue[object]) -> None:
+def read_until(root: Path, end: Flag, said: Queue[object]) -> None:
     """Read all that the current generation lists, until *end*; say how often, and what was not whole."""
     rounds, problems = 0, []
     said.put("reading")
     while not end.is_set():
         try:
             problems += look_at_all(root)
-        except SafeInstallError as error:
-            problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits to be told
+            problems.append(f"{type(error).__name__}: {error}")
         rounds += 1
     said.put((rounds, problems))
 

@@ -32,17 +32,18 @@ def root(tmp_path: Path) -> Path:
 
 def race(root: Path, *, timeout: float) -> list[str]:
     """Let all publish at one moment, each a set of its own; return what each of them says."""
-    barrier, said = SPAWN.Barrier(PROCESSES), SPAWN.SimpleQueue()
+    barrier, said = SPAWN.Barrier(PROCESSES), SPAWN.Queue()
     processes = [
         SPAWN.Process(target=publish_once, args=(root, Racer(number, timeout), barrier, said))
         for number in range(PROCESSES)
     ]
     for process in processes:
         process.start()
+    heard = [said.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
         process.join(PATIENCE)
     assert [process.exitcode for process in processes] == [0] * PROCESSES
-    return [said.get() for _ in processes]
+    return heard
 
 
 def all_whole(root: Path) -> None:
@@ -71,18 +72,18 @@ def test_publishers_that_do_not_wait_are_told(root: Path) -> None:
 def watched(root: Path) -> Iterator[None]:
     """Two processes read again and again while the body runs, and never see what is not whole."""
     wrong: list[str] = []
-    end, said = SPAWN.Event(), SPAWN.SimpleQueue()
+    end, said = SPAWN.Event(), SPAWN.Queue()
     processes = [SPAWN.Process(target=read_until, args=(root, end, said)) for _ in range(2)]
     for process in processes:
         process.start()
     try:
         for _ in processes:
-            assert said.get() == "reading"
+            assert said.get(timeout=PATIENCE) == "reading"
         yield
     finally:
         end.set()
         for process in processes:
-            rounds, problems = said.get()
+            rounds, problems = said.get(timeout=PATIENCE)
             assert rounds > 1
             wrong += problems
             process.join(PATIENCE)
