@@ -181,6 +181,8 @@ class Layout:
 
     def is_known(self, name: str) -> bool:
         """Whether *name* directly below the root may be ours, of this release or of another."""
+        if name.startswith(f"{self.marker.name}."):
+            return True  # the marker, as another process is writing it
         stem, _, number = name.rpartition("-")
         return name in {*_WORK_FOLDERS, *_SEED_NAMES, self.marker.name} or (bool(stem) and number.isdigit())
 

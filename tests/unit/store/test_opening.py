@@ -211,3 +211,11 @@ def test_that_modes_are_not_kept_is_found_by_trying(tmp_path: Path, monkeypatch:
         tree = store.publish_wheel(writer.folder, writer.finish(digest=DIGEST, filename="a.whl"))
     os.chmod(tree.tree / "a.py", 0o755)
     assert Store.open(tmp_path / "store").wheel(DIGEST) is not None
+
+
+def test_a_marker_that_another_process_is_writing_is_nothing_foreign(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    root.mkdir(mode=0o700)
+    (root / "store.json.84a769582ef6.tmp").write_bytes(b"{")
+    Store.open(root)
+    assert (root / "store.json").is_file()
