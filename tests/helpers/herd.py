@@ -6,7 +6,7 @@
     herd.start("sync", lock)
     results = herd.wait()
 
-What each says is read while it runs, so that a test can let something happen once so many wait (`Herd.waiting_for`).
+What each says is read while it runs, so that a test can let something happen once so many wait (`Herd.wait_for_waiters`).
 """
 
 from __future__ import annotations
@@ -152,9 +152,15 @@ class Herd:
         for member in chosen:
             member.go()
 
-    def waiting_for(self, what: str) -> int:
-        """How many have said that they wait for *what*."""
-        return sum(any(f"waiting for {what}," in line for line in member.lines) for member in self.members)
+    def wait_for_waiters(self, what: str, count: int) -> None:
+        """Return when *count* have said that they wait for *what*. :raises AssertionError: one has ended before."""
+
+        def are_waiting() -> bool:
+            ended = ["".join(member.lines) for member in self.members if member.process.poll() is not None]
+            assert ended == []
+            return sum(any(f"waiting for {what}," in line for line in member.lines) for member in self.members) == count
+
+        wait_until(are_waiting, patience=PATIENCE)
 
     def wait(self) -> list[Result]:
         """Wait for all, and hold them to success."""

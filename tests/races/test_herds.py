@@ -41,7 +41,7 @@ def test_one_fetches_and_all_others_wait_for_it(tmp_path: Path, index: StockedIn
     whole = gate(index, file)
     with Herd(tmp_path, index, size=size, store=tmp_path / "store") as herd:
         herd.start("sync", lock)
-        wait_until(lambda: herd.waiting_for(file.filename) == size - 1, patience=PATIENCE)
+        herd.wait_for_waiters(file.filename, size - 1)
         whole.set()
         results = herd.wait()
         assert index.count(f"/files/*/{file.filename}") == 1
@@ -113,7 +113,7 @@ def test_a_holder_that_was_killed_is_not_waited_for(tmp_path: Path, index: Stock
     gate(index, file)  # never opened
     with Herd(tmp_path, index, size=4, store=tmp_path / "store", SAFE_INSTALL_LOCK_TIMEOUT="3600") as herd:
         herd.start("sync", lock)
-        wait_until(lambda: herd.waiting_for(file.filename) == 3, patience=PATIENCE)
+        herd.wait_for_waiters(file.filename, 3)
         wait_until(lambda: index.count("/files/*") == 1, patience=PATIENCE)
         (leader,) = (member for member in herd.members if not member.lines)
         leader.process.kill()
@@ -136,7 +136,7 @@ def test_a_holder_that_stands_still_is_passed_by(tmp_path: Path, index: StockedI
     gate(index, file)
     with Herd(tmp_path, index, size=2, store=tmp_path / "store", SAFE_INSTALL_LOCK_TIMEOUT="2") as herd:
         herd.start("sync", lock)
-        wait_until(lambda: herd.waiting_for(file.filename) == 1, patience=PATIENCE)
+        herd.wait_for_waiters(file.filename, 1)
         wait_until(lambda: index.count("/files/*") == 1, patience=PATIENCE)
         (leader,) = (member for member in herd.members if not member.lines)
         leader.process.send_signal(signal.SIGSTOP)
@@ -159,7 +159,7 @@ def test_a_clock_that_is_an_hour_wrong_changes_nothing(tmp_path: Path, index: St
         for shift in ("-3600", "3600", "0"):
             herd.release(herd.add("sync", lock, HERD_CLOCK_SHIFT=shift))
             wait_until(lambda: index.count("/files/*") == 1, patience=PATIENCE)
-        wait_until(lambda: herd.waiting_for(file.filename) == 2, patience=PATIENCE)
+        herd.wait_for_waiters(file.filename, 2)
         whole.set()
         results = herd.wait()
         assert index.count(f"/files/*/{file.filename}") == 1
