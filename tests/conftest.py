@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from helpers.index import local_index
 from helpers.missing_parts import pytest_runtest_setup
+from labs.plugin import pytest_addoption, pytest_cmdline_main
 
-__all__ = ["local_index", "pytest_runtest_setup"]
+__all__ = ["local_index", "pytest_addoption", "pytest_cmdline_main", "pytest_runtest_setup"]
 
 
 @pytest.fixture(autouse=True)
