@@ -53,6 +53,57 @@ def test_one_fetches_and_all_others_wait_for_it(tmp_path: Path, index: StockedIn
     assert damage_of(tmp_path / "store") == []
 
 
+@pytest.mark.parametrize("control", [None, "no-cache", "max-age=60"])
+def test_one_reads_a_page_and_all_others_use_it(tmp_path: Path, index: StockedIndex, control: str | None) -> None:
+    """Also where the index allows nobody to reuse a page without asking: all began before it was read."""
+    index.cache_control, index.etags = control, False
+    index.wheel("demo")
+    gate = threading.Event()
+    index.fail(path="/simple/demo/", stall_after=0, gate=gate)
+    with Herd(tmp_path, index, size=8, store=tmp_path / "store") as herd:
+        herd.start("install", "demo")
+        herd.wait_for_waiters("the page of demo", 7)
+        gate.set()
+        results = herd.wait()
+        assert index.pages_read() == 1
+        assert index.count() == 3, "its page, its metadata and the wheel"
+        assert {result.counts["locks_passed_by"] for result in results} == {0}
+        assert [member.command.installed() for member in herd.members] == [{"demo": "1.0"}] * 8
+
+
+def test_a_page_that_may_not_be_kept_is_read_side_by_side(tmp_path: Path, index: StockedIndex) -> None:
+    """All that waited for one in vain ask at once: the index answers none of them before it was asked by all."""
+    index.cache_control = "no-store"
+    index.wheel("demo")
+    gates = [threading.Event() for _ in range(4)]
+    for gate in gates:
+        index.fail(path="/simple/demo/", stall_after=0, gate=gate)
+    with Herd(tmp_path, index, size=4, store=tmp_path / "store") as herd:
+        herd.start("install", "demo")
+        herd.wait_for_waiters("the page of demo", 3)
+        assert index.pages_read() == 1
+        gates[0].set()
+        wait_until(lambda: index.pages_read() == 4, patience=PATIENCE)
+        for gate in gates:
+            gate.set()
+        herd.wait()
+        assert index.count("/files/*.whl") == 1
+
+
+def test_a_herd_with_bare_requirements_reads_each_page_once(tmp_path: Path, index: StockedIndex) -> None:
+    index.etags = False
+    names = [f"part{number}" for number in range(12)]
+    for name in names:
+        index.wheel(name)
+    index.wheel("whole", requires_dist=names)
+    with Herd(tmp_path, index, size=8, store=tmp_path / "store") as herd:
+        herd.start("install", "whole")
+        herd.wait()
+    assert {path: index.count(path) for path in {request.path for request in index.requests}} == dict.fromkeys(
+        {request.path for request in index.requests}, 1
+    )
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("size", SIZES)
 def test_a_herd_fetches_and_builds_each_thing_once_and_then_nothing(

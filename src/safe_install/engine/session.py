@@ -192,7 +192,7 @@ class Session:
         from ..index.client import IndexClient
 
         values = index_settings(self.settings, self.surroundings, self._file_options)
-        client = IndexClient(values, self.store, self.sink)
+        client = IndexClient(values, self.store, self.sink, flights=lambda: self.flights)
         self._stack.callback(client.close)
         return client
 

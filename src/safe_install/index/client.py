@@ -24,13 +24,13 @@ from .auth import Credentials, origin_of, split_login
 from .files import Listing, MalformedPageError, belongs_to, file_at, parse_page
 from .local import is_remote, local_path, read_local_index, read_local_links
 from .once import Once
-from .pages import Pages, PageStore, offline_error
+from .pages import QUIET_SECONDS, Pages, PageStore, offline_error
 from .ranges import MOST_METADATA_BYTES, local_wheel_metadata, remote_wheel_metadata
 from .settings import IndexSettings
 from .transfer import Downloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ..events import EventSink
     from ..models import Digest, RemoteFile
+    from ..store.flight import Flights
     from .http import HttpClient
     from .ranges import Piece
 
@@ -66,10 +67,18 @@ class IndexClient:
     """Reads indexes; safe to use from many threads. The HTTP client is made, and imported, when it is first needed.
 
     :param store: keeps pages and metadata files between calls; None keeps nothing.
+    :param flights: let one process of many read what is kept there.
     :raises InputError: ``invalid-url``, when made: an index or find-links location is no URL that is understood.
     """
 
-    def __init__(self, settings: IndexSettings, store: IndexStore | None, sink: EventSink) -> None:
+    def __init__(
+        self,
+        settings: IndexSettings,
+        store: IndexStore | None,
+        sink: EventSink,
+        *,
+        flights: Callable[[], Flights] | None = None,
+    ) -> None:
         for location in (*settings.index_urls, *settings.find_links):
             _check_location(location)
         self._settings = settings
@@ -88,7 +97,8 @@ class IndexClient:
             keyring=settings.keyring,
             sink=sink,
         )
-        self._pages = Pages(self._http, store, self._credentials, sink, offline=settings.offline)
+        self._flights = flights
+        self._pages = Pages(self._http, store, self._credentials, sink, offline=settings.offline, flights=flights)
 
     def files(self, name: NormalizedName, *, everywhere: bool = False) -> Sequence[RemoteFile]:
         """Return every file offered for a project, in no particular order; empty when nobody knows it.
@@ -276,7 +286,7 @@ class IndexClient:
             with _explained(what, file.url):
                 data = _read_if_there(path.with_name(f"{path.name}.metadata"))
         else:
-            data = self._kept_metadata(file) or self._remote_metadata(file, what)
+            data = self._kept_metadata(file) or self._shared_metadata(file, what)
         if data is not None:
             _check(data, file, what)
         return data
@@ -293,9 +303,26 @@ class IndexClient:
             return None
         return data if file.metadata_hashes.matches(_digests(data, file)) else None
 
-    def _remote_metadata(self, file: RemoteFile, what: str) -> bytes | None:
+    def _shared_metadata(self, file: RemoteFile, what: str) -> bytes | None:
+        """Read a metadata file, or wait for the process that does."""
+        digest = file.metadata_hashes.sha256
         if self._settings.offline:
             return None
+        if self._flights is None or digest is None:
+            return self._remote_metadata(file, what)
+        landed = self._flights().get(
+            "file",
+            digest,
+            what=what,
+            look=lambda: self._kept_metadata(file),
+            # Empty: the index has none, whatever its page says.
+            make=lambda _flight: self._remote_metadata(file, what) or b"",
+            queue=False,
+            quiet=QUIET_SECONDS,
+        )
+        return landed.value or None
+
+    def _remote_metadata(self, file: RemoteFile, what: str) -> bytes | None:
         url = f"{file.url}.metadata"
         data = self._http().read_file(url, what=what, limit=MOST_METADATA_BYTES, index=file.index)
         if data is None:

@@ -4,6 +4,9 @@ A page is used again without asking while the index's ``Cache-Control: max-age``
 after that it is confirmed with its validators (ETag, Last-Modified). That an index does not know a project is kept too,
 but believed only offline. The key of a page includes the identity of the credentials it was read with (design
 section 5), so nobody is shown a private page through somebody else's cache.
+
+Of many processes that need a whole page at one time, one reads it (RFC 9111, section 4, "collapsing requests"): what
+was read after a call began is as new as what that call would read itself, unless it must not be kept at all.
 """
 
 from __future__ import annotations
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..events import EventSink
+    from ..store.flight import Flights
     from .auth import Credentials, Login
     from .http import HttpClient, PageAnswer
 
 # Package indexes allow about ten minutes; a proxy that says "a year" would hide new releases.
 _LONGEST_FRESH_SECONDS = 600.0
+# Most small answers come within that, and a line for each of many would say nothing.
+QUIET_SECONDS = 5.0
 # What keys are made of; another number is another key, so a release that reads pages differently starts anew.
 _KEY_FORMAT = "page-1"
 
@@ -57,6 +63,7 @@ class Pages:
     """Reads pages through the store. Safe to use from many threads.
 
     :param http: returns the client; called only when the network is needed.
+    :param flights: let one process of many read a page; without them each reads it.
     :param now: seconds since 1970.
     """
 
@@ -68,6 +75,7 @@ class Pages:
         sink: EventSink,
         *,
         offline: bool,
+        flights: Callable[[], Flights] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
@@ -75,7 +83,9 @@ class Pages:
         self._credentials = credentials
         self._sink = sink
         self._offline = offline
+        self._flights = flights
         self._now = now
+        self._began = now()
         self._identities: dict[Login, str] = {}
 
     def get(self, url: str, *, what: str, index: str | None = None) -> Page | None:
@@ -95,19 +105,39 @@ class Pages:
             return _page(kept)
         if kept is not None and kept.content_type and kept.fetched <= self._now() < kept.fresh_until:
             return _page(kept)
+        if self._flights is None or _validators(kept):
+            return _page(self._read(url, what, index, kept))
+        landed = self._flights().get(
+            "page",
+            key,
+            what=what,
+            look=lambda: self._read_since(key),
+            make=lambda _flight: self._read(url, what, index, kept),
+            queue=False,
+            quiet=QUIET_SECONDS,
+        )
+        return _page(landed.value)
+
+    def _read_since(self, key: Digest) -> CachedPage | None:
+        """The page as another process has read it after this call began."""
+        kept = self._store.page(key) if self._store is not None else None
+        return kept if kept is not None and self._began < kept.fetched <= self._now() else None
+
+    def _read(self, url: str, what: str, index: str | None, kept: CachedPage | None) -> CachedPage:
+        """Ask the index, and keep what it says. :param kept: what was said before."""
         answer = self._http().get_page(url, what=what, index=index, validators=_validators(kept))
         self._sink(Fetched(what="page", bytes=len(answer.body)))
         # The keyring may have been asked on the way, so the key is made again.
         return self._keep(self._key(url, index), kept, answer)
 
-    def _keep(self, key: Digest, kept: CachedPage | None, answer: PageAnswer) -> Page | None:
+    def _keep(self, key: Digest, kept: CachedPage | None, answer: PageAnswer) -> CachedPage:
         control = answer.headers.get("cache-control", "").lower()
         now = self._now()
         fresh_until = now + _fresh_seconds(control, answer.headers.get("age"))
         if answer.outcome == "unchanged" and kept is not None:
             if fresh_until > now:
                 self._publish(key, replace(kept, fetched=now, fresh_until=fresh_until))
-            return _page(kept)
+            return kept
         found = CachedPage(
             url=answer.url,
             content_type=answer.headers.get("content-type", "") if answer.outcome == "found" else "",
@@ -120,7 +150,7 @@ class Pages:
         known_as_unknown = not found.content_type and kept is not None and not kept.content_type
         if "no-store" not in control and not known_as_unknown:
             self._publish(key, found)
-        return _page(found)
+        return found
 
     def _publish(self, key: Digest, page: CachedPage) -> None:
         if self._store is not None:

@@ -27,6 +27,9 @@ written or read, there are no signs of life either, and the time-out ends the wa
 
 A place among those of a process that may build at one time (*turn*) is never waited for with a lock in hand: it is
 taken first, and given back while the lock is somebody else's.
+
+What is small and may turn out not to be shareable, such as a page that a server forbids to keep, is waited for once
+(*queue* is false): who then finds nothing makes it without the lock, side by side with the others.
 """
 
 from __future__ import annotations
@@ -105,7 +108,7 @@ class Flights:
 
     def get(
         self,
-        kind: Literal["wheel", "file", "build"],
+        kind: Literal["wheel", "file", "build", "page"],
         key: Digest,
         *,
         what: str,
@@ -113,6 +116,8 @@ class Flights:
         make: Callable[[Flight], T],
         turn: AbstractContextManager[object] | None = None,
         parent: Flight | None = None,
+        queue: bool = True,
+        quiet: float = 0.0,
     ) -> Landed[T]:
         """Return what *look* finds, or what *make* makes when nobody else does.
 
@@ -122,38 +127,51 @@ class Flights:
         :param make: makes and publishes it.
         :param turn: entered around *make*, and left while others hold the lock. May be entered again and again.
         :param parent: the flight that this one is needed for.
+        :param queue: whether those that waited in vain make it one after the other.
+        :param quiet: seconds of waiting that are worth no line.
 
         Errors of *look* and *make* are passed on.
         """
         if (found := look()) is not None:
             return Landed(value=found, made=False)
-        attempt = _Attempt(self, f"{kind}-{key[:_NAME_LENGTH]}", what, parent)
+        attempt = _Attempt(self, f"{kind}-{key[:_NAME_LENGTH]}", what, parent, quiet=quiet)
         with contextlib.ExitStack() as stack:
             for pause in pauses():
                 self._check()
                 with turn or contextlib.nullcontext():
                     reason = attempt.take()
                     if reason is not None or attempt.taken:
-                        return self._make(attempt, reason, look, make)
+                        return self._make(attempt, reason, look, make, alone=queue or not attempt.waiting)
                 if not attempt.waiting:
                     stack.enter_context(attempt.begin_waiting())
                 elif (found := look()) is not None:
                     attempt.tell_awaited()
                     return Landed(value=found, made=False)
+                attempt.tell_waiting()
                 time.sleep(min(pause, _LONGEST_PAUSE))
         raise AssertionError("the pauses never end")
 
     def _make(
-        self, attempt: _Attempt, reason: str | None, look: Callable[[], T | None], make: Callable[[Flight], T]
+        self,
+        attempt: _Attempt,
+        reason: str | None,
+        look: Callable[[], T | None],
+        make: Callable[[Flight], T],
+        *,
+        alone: bool,
     ) -> Landed[T]:
         """Look again, and make it when it is still not there, with the lock or without."""
         if reason is not None:
             self._tell_passed_by(reason)
-        with attempt.holding() as flight:
+        with contextlib.ExitStack() as stack:
+            flight = stack.enter_context(attempt.holding())
             if (found := look()) is not None:
                 if attempt.waiting:
                     attempt.tell_awaited()
                 return Landed(value=found, made=False)
+            if not alone:
+                stack.close()
+                return Landed(value=make(Flight(name=flight.name, note=None, parent=flight.parent)), made=True)
             try:
                 return Landed(value=make(flight), made=True)
             except SafeInstallError:
@@ -199,7 +217,7 @@ class Flights:
 class _Attempt:
     """One thread's way to one lock."""
 
-    def __init__(self, flights: Flights, name: str, what: str, parent: Flight | None) -> None:
+    def __init__(self, flights: Flights, name: str, what: str, parent: Flight | None, *, quiet: float) -> None:
         self._flights = flights
         self._name = name
         self._what = what
@@ -209,6 +227,8 @@ class _Attempt:
         self._failures = 0
         self._holder = ""
         self._other = True
+        self._quiet = quiet
+        self._tell_at: float | None = None
         self.taken = False
 
     @property
@@ -250,8 +270,8 @@ class _Attempt:
         self._patience = self._flights.patience(self._name)
         self._failures = note.failures if note else 0
         self._other = note is None or note.process != Process.this()
-        if self._other:
-            self._flights.tell(Waiting(lock=self._what, holder=self._holder))
+        self._tell_at = time.monotonic() + self._quiet if self._other else None
+        self.tell_waiting()
         with contextlib.ExitStack() as stack:
             for flight in self._parent.all() if self._parent else ():
                 if flight.note is not None:
@@ -265,6 +285,12 @@ class _Attempt:
                 return note
             time.sleep(_NOTE_PAUSE)
         return None
+
+    def tell_waiting(self) -> None:
+        """Tell who is waited for, once, as soon as that is worth a line."""
+        if self._tell_at is not None and time.monotonic() >= self._tell_at:
+            self._tell_at = None
+            self._flights.tell(Waiting(lock=self._what, holder=self._holder))
 
     def tell_awaited(self) -> None:
         """Tell that what another process made is used."""
