@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def test_report_page_lists_every_field() -> None:
     assert isinstance(counts, dict)
     cells = first_cells(read("docs", "reference", "report.md"))
     assert {*document, *counts} <= set(cells)
+
+
+def test_settings_page_is_what_the_table_of_options_makes() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "settings_page.py"))["settings_page"]()
+    assert read("docs", "reference", "settings.md") == made
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
