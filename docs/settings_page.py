@@ -17,9 +17,9 @@ INTRODUCTION = """\
 # Settings
 
 Each setting is an option of the command line, a variable, and a key of `[tool.safe-install]` in `pyproject.toml` or of
-`safe-install.toml` (the option without its dashes). The command line beats the variable, the variable beats the file, and
-the file beats the default. In a variable, the values of an option that may be repeated are separated by white space, and
-`1`, `true`, `yes` and `on` switch a flag on.
+`safe-install.toml` (the option without its dashes). The command line beats the variable, the variable the file, and the
+file the default. In a variable, the values of an option that may be repeated are separated by white space, and `1`,
+`true`, `yes` and `on` switch a flag on.
 
 This page is made by `docs/settings_page.py` from the table in `src/safe_install/settings.py`.
 """
