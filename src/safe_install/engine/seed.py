@@ -236,7 +236,7 @@ def list_generations(seed: Seed) -> list[ListedGeneration]:
     return sorted(found, key=lambda each: (not each.current, -(each.since or 0), each.digest))
 
 
-def verify(seed: Seed, beginning: str | None) -> tuple[Digest, int]:
+def verify(seed: Seed, beginning: str | None, sink: EventSink) -> tuple[Digest, int]:
     """Hash everything that a generation lists; return its digest and how many entries it has.
 
     :raises IntegrityError: ``seed-damaged``; names what is missing or damaged.
@@ -245,7 +245,7 @@ def verify(seed: Seed, beginning: str | None) -> tuple[Digest, int]:
 
     digest = seed.chosen(beginning)
     generation = seed.generation(digest)
-    problems = check_generation(seed.store, generation)
+    problems = check_generation(seed.store, generation, sink=sink)
     count = len(generation.wheels) + len(generation.all_files)
     if problems:
         raise IntegrityError(

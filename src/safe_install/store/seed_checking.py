@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
+from ..events import PhaseAdvanced, ignore, telling
 from ..fs.hashing import hash_file
 from .layout import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from ..events import EventSink
     from ..models import Digest
     from .generations import Generation, ListedWheel
     from .store import Store
@@ -18,14 +21,20 @@ if TYPE_CHECKING:
 _THREADS = 8
 
 
-def check_generation(store: Store, generation: Generation) -> list[str]:
+def check_generation(store: Store, generation: Generation, *, sink: EventSink = ignore) -> list[str]:
     """Hash everything that *generation* lists; return what is missing or damaged, as sentences."""
     wheels = sorted(generation.wheels.items(), key=lambda item: item[1].filename)
-    files = sorted(generation.all_files)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        of_wheels = pool.map(lambda item: list(_check_wheel(store, *item)), wheels)
-        of_files = pool.map(lambda digest: list(_check_file(store, digest)), files)
-        return [problem for found in (*of_wheels, *of_files) for problem in found]
+    checks = [partial(_check_wheel, store, *wheel) for wheel in wheels]
+    checks += [partial(_check_file, store, digest) for digest in sorted(generation.all_files)]
+    key = str(store.root)
+
+    def run(check: Callable[[], Iterable[str]]) -> list[str]:
+        problems = list(check())
+        sink(PhaseAdvanced(phase="verify", key=key, amount=1))
+        return problems
+
+    with telling(sink, "verify", key=key, label=key, total=len(checks)), ThreadPoolExecutor(_THREADS) as pool:
+        return [problem for found in pool.map(run, checks) for problem in found]
 
 
 def _check_wheel(store: Store, digest: Digest, listed: ListedWheel) -> Iterable[str]:

@@ -118,7 +118,7 @@ def run_verify(options: Mapping[str, Any], *, reference: str) -> int:
         from ...engine.seed import verify
 
         chosen = _reference(reference)
-        digest, count = verify(_open(call, chosen), chosen.generation)
+        digest, count = verify(_open(call, chosen), chosen.generation, call.sink)
         if call.settings.json:
             _print_json({"generation": digest, "entries": count, "damaged": 0})
         else:
