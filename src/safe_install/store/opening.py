@@ -249,10 +249,13 @@ def _try_out(place: str) -> tuple[bool, bool]:
     """Whether a file keeps the mode that it is given, and can have a second name, found by doing it (promise 7)."""
     descriptor = os.open(place, CREATE, 0o600)
     try:
-        seal(descriptor, place, executable=False, time=0)
+        try:
+            seal(descriptor, place, executable=False, time=0)
+        finally:
+            os.close(descriptor)
+        # Closed: Windows removes no name of a file that is open.
         return is_sealed(os.stat(place), executable=False), _has_second_name(place)
     finally:
-        os.close(descriptor)
         os.unlink(place)
 
 
