@@ -1,17 +1,15 @@
-"""The system calls of this machine: the names of `_unix` or `_windows`, whichever fits."""
+"""The system calls of this machine: the names of `_unix` and `_placing_unix`, or of their kin for Windows."""
 
 from __future__ import annotations
 
 import sys
 
 if sys.platform == "win32":
+    from ._placing_windows import FolderPair, cannot_clone, cannot_link, has_no_more_names, reflinks
     from ._windows import (
         CREATE,
-        FolderPair,
         birth_of,
         boot_name,
-        cannot_clone,
-        cannot_link,
         empty_folder,
         everybody_writes,
         give_to_group,
@@ -24,8 +22,8 @@ if sys.platform == "win32":
         is_removal_passing,
         is_sealed,
         machine_name,
+        mount_of,
         mount_type,
-        reflinks,
         revalidate,
         rights_below,
         seal,
@@ -36,13 +34,11 @@ if sys.platform == "win32":
         whoami,
     )
 else:
+    from ._placing_unix import FolderPair, cannot_clone, cannot_link, has_no_more_names, reflinks
     from ._unix import (
         CREATE,
-        FolderPair,
         birth_of,
         boot_name,
-        cannot_clone,
-        cannot_link,
         empty_folder,
         everybody_writes,
         give_to_group,
@@ -55,8 +51,8 @@ else:
         is_removal_passing,
         is_sealed,
         machine_name,
+        mount_of,
         mount_type,
-        reflinks,
         revalidate,
         rights_below,
         seal,
@@ -78,6 +74,7 @@ __all__ = [
     "everybody_writes",
     "give_to_group",
     "group_number",
+    "has_no_more_names",
     "host_name",
     "is_damage",
     "is_exists",
@@ -86,6 +83,7 @@ __all__ = [
     "is_removal_passing",
     "is_sealed",
     "machine_name",
+    "mount_of",
     "mount_type",
     "reflinks",
     "revalidate",

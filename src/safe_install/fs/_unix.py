@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import stat
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
 
 assert sys.platform != "win32"
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags that make a new file and never open an existing one."""
-
-# _IOW(0x94, 9, int) of linux/fs.h. Other Unixes clone by other calls, and get no reflinks here.
-_FICLONE = 0x40049409
-_COPY_STEP = 1 << 30
 
 # 524 is ENOTSUPP, which the NFS client of Linux lets slip for a moment during a server's grace period.
 PASSING_ERRORS = frozenset({errno.ESTALE, errno.EBUSY, errno.EAGAIN, errno.EINTR, errno.ETXTBSY, 524})
 # A folder whose last name is `.nfsXXXX` (an open file that was unlinked, measured) is not empty until that file closes.
 _REMOVAL_PASSING = PASSING_ERRORS | {errno.ENOTEMPTY, errno.EEXIST}
-_NOT_SUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY})
-# EPERM: a foreign file under fs.protected_hardlinks, or a file system without links. EACCES: some NFS servers say so.
-_NOT_LINKABLE = _NOT_SUPPORTED | {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK}
+# What file systems without modes say to one, vfat and some shares.
+_NO_MODES = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES})
 # The disk cannot give the bytes back, or the file system found its own checksums wrong (EUCLEAN, not on every Unix).
 _UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO)})
 
@@ -65,21 +52,6 @@ def is_exists(error: OSError, target: str) -> bool:
 def is_damage(error: OSError) -> bool:
     """Whether *error* of reading says that the content is lost, and not only that it cannot be had now."""
     return error.errno in _UNREADABLE
-
-
-def cannot_link(error: OSError) -> bool:
-    """Whether *error* says that this hard link can never be made."""
-    return error.errno in _NOT_LINKABLE
-
-
-def cannot_clone(error: OSError) -> bool:
-    """Whether *error* says that these two places share no blocks."""
-    return error.errno in _NOT_LINKABLE
-
-
-def reflinks() -> bool:
-    """Whether trying to clone blocks makes sense on this system."""
-    return sys.platform == "linux"
 
 
 def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  # noqa: ARG001 - the signature of Windows
@@ -159,7 +131,7 @@ def set_mode(target: int | str, mode: int) -> None:
         else:
             os.chmod(target, mode)
     except OSError as error:
-        if error.errno not in _NOT_LINKABLE:
+        if error.errno not in _NO_MODES:
             raise
 
 
@@ -256,22 +228,39 @@ def _uid_of_a_new_file(folder: str) -> int | None:
 
 def mount_type(path: str) -> tuple[str, str]:
     """File system type and options of the mount that holds *path*; two empty texts where the system does not tell."""
+    _, kind, _, _, options = _mount_of(path)
+    return kind, options
+
+
+def mount_of(path: str) -> tuple[str, str, str, str]:
+    """Where the mount that holds *path* begins, its type, what is mounted, and all its options.
+
+    Four empty texts where the system does not tell. The options are those of the file system and of this mount, which
+    may be read-only alone.
+    """
+    point, kind, source, own, options = _mount_of(path)
+    return point, kind, source, ",".join(dict.fromkeys([*own.split(","), *options.split(",")]))
+
+
+def _mount_of(path: str) -> tuple[str, str, str, str, str]:
+    """Mount point, type, source, options of the mount, options of the file system."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
             lines = table.read().splitlines()
     except OSError:
-        return "", ""
+        return "", "", "", "", ""
     place = os.path.realpath(path)
-    best, found = -1, ("", "")
+    best, found = -1, ("", "", "", "", "")
     for line in lines:
         # proc(5): ID parent major:minor root MOUNT-POINT options [tags] - TYPE source SUPER-OPTIONS
         left, _, right = line.partition(" - ")
-        point = _unescape(left.split(" ")[4])
+        _, _, _, _, escaped, own, *_ = left.split(" ")
+        point = _unescape(escaped)
         if place == point or place.startswith(point.rstrip("/") + "/"):
-            kind, _, options = (*right.split(" "), "", "")[:3]
+            kind, source, options = (*right.split(" "), "", "")[:3]
             # The last of equally long ones lies on top.
             if len(point) >= best:
-                best, found = len(point), (kind, options)
+                best, found = len(point), (point, kind, _unescape(source), own, options)
     return found
 
 
@@ -353,99 +342,3 @@ def _grant(name: str, parent: int | None) -> None:
 
 def _unlink(name: str, parent: int) -> None:
     os.unlink(name, dir_fd=parent)
-
-
-class FolderPair:
-    """Two open folders between which files are placed by name. A context manager.
-
-    Every placing call makes a new file and fails with `FileExistsError` where the name is taken; after any other
-    failure nothing is left at the name.
-    """
-
-    def __init__(self, source: str, target: str) -> None:
-        self._source = os.open(source, _FOLDER)
-        try:
-            self._target = os.open(target, _FOLDER)
-        except BaseException:
-            os.close(self._source)
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._source)
-        os.close(self._target)
-
-    def key(self) -> tuple[int, int, int]:
-        """What decides whether links work between the two: both devices, and the owner of the source."""
-        source, target = os.fstat(self._source), os.fstat(self._target)
-        return source.st_dev, target.st_dev, source.st_uid
-
-    def unlink(self, name: str) -> None:
-        """Remove *name* from the target folder."""
-        os.unlink(name, dir_fd=self._target)
-
-    def hardlink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - one signature for the three
-        """Give the source's file a second name."""
-        os.link(name, name, src_dir_fd=self._source, dst_dir_fd=self._target, follow_symlinks=False)
-
-    def reflink(self, name: str, executable: bool) -> None:
-        """Make a new file that shares the blocks of the source until one of them is written."""
-        self._make(name, executable, _clone)
-
-    def copy(self, name: str, executable: bool) -> None:
-        """Make a new file with the same bytes."""
-        self._make(name, executable, _copy)
-
-    def _make(self, name: str, executable: bool, fill: Callable[[int, int, int], None]) -> None:
-        source = os.open(name, _READ, dir_fd=self._source)
-        try:
-            found = os.fstat(source)
-            # The kernel takes the umask off, as it does for pip's files.
-            target = os.open(name, CREATE, 0o777 if executable else 0o666, dir_fd=self._target)
-            try:
-                fill(source, target, found.st_size)
-                os.utime(target, ns=(found.st_mtime_ns, found.st_mtime_ns))
-            except BaseException:
-                os.unlink(name, dir_fd=self._target)
-                raise
-            finally:
-                os.close(target)
-        finally:
-            os.close(source)
-
-
-def _clone(source: int, target: int, size: int) -> None:  # noqa: ARG001 - the signature of a fill
-    fcntl.ioctl(target, _FICLONE, source)
-
-
-def _copy(source: int, target: int, size: int) -> None:
-    done = 0
-    while done < size:
-        try:
-            step = os.copy_file_range(source, target, min(size - done, _COPY_STEP))
-        except OSError as error:
-            if done or error.errno not in _NOT_LINKABLE:
-                raise
-            step = 0
-        if step == 0:
-            break
-        done += step
-    if done < size:
-        done += _copy_by_reading(source, target)
-    if done != size:
-        raise OSError(errno.EIO, f"copied {done} of {size} bytes")
-
-
-def _copy_by_reading(source: int, target: int) -> int:
-    """Copy the rest, where the kernel cannot: between some file systems, and some network ones."""
-    done = 0
-    while chunk := os.read(source, 1 << 20):
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(target, view) :]
-        done += len(chunk)
-    return done

@@ -6,11 +6,6 @@ import errno
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 assert sys.platform == "win32"
 
@@ -22,11 +17,10 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY | os.O_NOINHERIT
 PASSING_ERRORS = frozenset({5, 32, 33, 303, 1224})
 # 145: a folder is not empty while the deletion of a file in it is pending.
 _REMOVAL_PASSING = PASSING_ERRORS | {145}
-# Invalid function, not the same device, not supported, invalid parameter, too many links.
-_NOT_LINKABLE = frozenset({1, 17, 50, 87, 1142})
 # A wrong checksum of the disk, an error of the device, and a damaged file system.
 _UNREADABLE = frozenset({23, 1117, 1392})
 _DRIVE_REMOTE = 4
+_READ_ONLY_VOLUME = 0x80000
 _QUERY_LIMITED_INFORMATION = 0x1000
 _INVALID_PARAMETER = 87  # what opening a process says when there is none with this number
 
@@ -66,21 +60,6 @@ def is_exists(error: OSError, target: str) -> bool:
 def is_damage(error: OSError) -> bool:
     """Whether *error* of reading says that the content is lost, and not only that it cannot be had now."""
     return error.winerror in _UNREADABLE or error.errno == errno.EIO
-
-
-def cannot_link(error: OSError) -> bool:
-    """Whether *error* says that this hard link can never be made."""
-    return error.winerror in _NOT_LINKABLE or error.errno in {errno.EXDEV, errno.EMLINK}
-
-
-def cannot_clone(error: OSError) -> bool:
-    """Whether *error* says that these two places share no blocks."""
-    return cannot_link(error) or error.errno in {errno.EOPNOTSUPP, errno.ENOSYS}
-
-
-def reflinks() -> bool:
-    """Whether trying to clone blocks makes sense on this system."""
-    return False
 
 
 def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  # noqa: ARG001 - the signature of Unix
@@ -210,6 +189,20 @@ def mount_type(path: str) -> tuple[str, str]:
     return ("cifs" if ctypes.windll.kernel32.GetDriveTypeW(drive) == _DRIVE_REMOTE else ""), ""
 
 
+def mount_of(path: str) -> tuple[str, str, str, str]:
+    """Root of the volume that holds *path*, its file system, its label, and ``ro`` where it can only be read."""
+    import ctypes
+
+    root, label, kind = (ctypes.create_unicode_buffer(261) for _ in range(3))
+    flags = ctypes.c_ulong()
+    kernel = ctypes.windll.kernel32
+    if not kernel.GetVolumePathNameW(os.path.abspath(path), root, 261):
+        return "", "", "", ""
+    if not kernel.GetVolumeInformationW(root, label, 261, None, None, ctypes.byref(flags), kind, 261):
+        return root.value, "", "", ""
+    return root.value, kind.value.lower(), label.value, "ro" if flags.value & _READ_ONLY_VOLUME else "rw"
+
+
 def empty_folder(path: str) -> OSError | None:
     """Remove the folder *path* and all that is in it, as far as it goes; return what stopped it first.
 
@@ -223,10 +216,11 @@ def empty_folder(path: str) -> OSError | None:
         return error
     for child, is_folder in entries:
         if is_folder:
-            failure = failure or empty_folder(child)
+            # Whatever stopped the one before.
+            failure = empty_folder(child) or failure
             continue
         try:
-            _unlink(child)
+            unlink_name(child)
         except FileNotFoundError:
             pass  # somebody else is removing too
         except OSError as error:
@@ -247,7 +241,8 @@ def _is_real_folder(entry: os.DirEntry[str]) -> bool:
     return not entry.stat(follow_symlinks=False).st_file_attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT
 
 
-def _unlink(path: str) -> None:
+def unlink_name(path: str) -> None:
+    """Remove a file, or a link or junction itself, the read-only attribute notwithstanding."""
     found = os.lstat(path)
     if found.st_file_attributes & stat.FILE_ATTRIBUTE_READONLY:
         os.chmod(path, stat.S_IWRITE)
@@ -255,68 +250,3 @@ def _unlink(path: str) -> None:
         os.rmdir(path)  # a junction or a link to a folder
     else:
         os.unlink(path)
-
-
-class FolderPair:
-    """Two folders between which files are placed by name. A context manager.
-
-    Every placing call makes a new file and fails with `FileExistsError` where the name is taken; after any other
-    failure nothing is left at the name.
-    """
-
-    def __init__(self, source: str, target: str) -> None:
-        self._source = source
-        self._target = target
-        self._key = (os.stat(source).st_dev, os.stat(target).st_dev, 0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def key(self) -> tuple[int, int, int]:
-        """What decides whether links work between the two: both devices."""
-        return self._key
-
-    def unlink(self, name: str) -> None:
-        """Remove *name* from the target folder."""
-        _unlink(f"{self._target}\\{name}")
-
-    def hardlink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - one signature for the three
-        """Give the source's file a second name."""
-        os.link(f"{self._source}\\{name}", f"{self._target}\\{name}")
-
-    def reflink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - as above
-        """Not built: cloning blocks needs ReFS and its own control code."""
-        raise OSError(errno.EOPNOTSUPP, "cloning blocks is not supported on this system", name)
-
-    def copy(self, name: str, executable: bool) -> None:  # noqa: ARG002 - as above
-        """Make a new file with the same bytes."""
-        place = f"{self._target}\\{name}"
-        with open(f"{self._source}\\{name}", "rb", buffering=0) as source:
-            found = os.fstat(source.fileno())
-            target = os.open(place, CREATE, 0o666)
-            try:
-                try:
-                    done = _copy(source.fileno(), target)
-                finally:
-                    os.close(target)
-                if done != found.st_size:
-                    raise OSError(errno.EIO, f"copied {done} of {found.st_size} bytes")
-                os.utime(place, ns=(found.st_mtime_ns, found.st_mtime_ns))
-            except BaseException:
-                os.unlink(place)
-                raise
-
-
-def _copy(source: int, target: int) -> int:
-    done = 0
-    while chunk := os.read(source, 1 << 20):
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(target, view) :]
-        done += len(chunk)
-    return done
