@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from typing import IO, TYPE_CHECKING
 
 from ..interruption import shielded
@@ -20,6 +21,11 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+# Seconds between looks whether a program has ended.
+_SHORTEST_PAUSE = 0.0005
+_LONGEST_PAUSE = 0.05
 
 
 class TimeUsedUpError(Exception):
@@ -57,9 +63,7 @@ class ProcessRunner:
         started: list[subprocess.Popen[bytes]] = []
         try:
             self._start(started, command, folder, variables, output)
-            code = started[0].wait(time_limit)
-        except subprocess.TimeoutExpired:
-            raise TimeUsedUpError from None
+            code = self._wait(started[0], time_limit)
         finally:
             self._end(started)
         if self._cancelled:
@@ -72,6 +76,18 @@ class ProcessRunner:
             self._cancelled = True
             for process in self._running:
                 end_tree(process)
+
+    def _wait(self, process: subprocess.Popen[bytes], time_limit: float) -> int:
+        """Not `Popen.wait` with a time-out: an interrupt just after it takes its lock leaves that locked for ever."""
+        deadline = time.monotonic() + time_limit
+        pause = _SHORTEST_PAUSE
+        while (code := _poll(process)) is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeUsedUpError
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return code
 
     @shielded
     def _end(self, started: list[subprocess.Popen[bytes]]) -> None:
@@ -105,3 +121,8 @@ class ProcessRunner:
             )
             self._running.add(process)
             started.append(process)
+
+
+@shielded
+def _poll(process: subprocess.Popen[bytes]) -> int | None:
+    return process.poll()

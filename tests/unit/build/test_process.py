@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.processes import is_running, wait_until, wait_until_gone
 
+from safe_install import interruption
 from safe_install.build.process import CancelledError, ProcessRunner, TimeUsedUpError
+from safe_install.interruption import interrupt
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 # Writes its own number and those of two children, one of them in a session of its own.
@@ -118,23 +122,48 @@ def test_another_thread_can_end_everything(tmp_path: Path) -> None:
         run(runner, tmp_path, "pass")
 
 
-def test_an_interrupt_ends_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import subprocess
+class InterruptedLock:
+    """The lock within a `Popen`. :param positions: an interrupt comes just after it is taken for these times."""
 
-    real = subprocess.Popen.wait
-    raised: list[bool] = []
+    def __init__(self, positions: list[int]) -> None:
+        self._lock = threading.Lock()
+        self._positions = positions
 
-    def interrupted(self: subprocess.Popen[bytes], timeout: float | None = None) -> int:
-        if timeout is not None and not raised:
-            wait_until((tmp_path / "note").exists)
-            raised.append(True)
-            raise KeyboardInterrupt
-        return real(self, timeout)
+    def acquire(self, blocking: bool = True) -> bool:
+        taken = self._lock.acquire(blocking)
+        if taken and threading.current_thread() is threading.main_thread():
+            self._positions[:] = [position - 1 for position in self._positions]
+            if 0 in self._positions:
+                interrupt(signal.SIGINT, sys._getframe())
+        return taken
 
-    with monkeypatch.context() as patch:
-        patch.setattr(subprocess.Popen, "wait", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(ProcessRunner(), tmp_path, FAMILY, "600")
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+@pytest.mark.parametrize("position", [1, 2, 3, 4])
+def test_an_interrupt_ends_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, position: int) -> None:
+    """Also at the worst of moments: its lock is taken, and the code that gives it back is not reached."""
+    positions = [position]
+    monkeypatch.setattr(interruption, "_raised_at", -interruption._DEAF_SECONDS)
+    runner = ProcessRunner()
+    real = runner._start
+
+    def start(started: list[subprocess.Popen[bytes]], *arguments: Any) -> None:
+        real(started, *arguments)
+        wait_until((tmp_path / "note").exists)
+        monkeypatch.setattr(started[0], "_waitpid_lock", InterruptedLock(positions))
+
+    monkeypatch.setattr(runner, "_start", start)
+    with pytest.raises(KeyboardInterrupt):
+        run(runner, tmp_path, FAMILY, "600")
+    assert positions[0] <= 0
     wait_until_gone(family(tmp_path))
 
 
