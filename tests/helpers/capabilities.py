@@ -71,5 +71,30 @@ def other_device(folder: Path) -> Path | None:
     return None
 
 
+def link_to_folder(link: Path, folder: Path) -> None:
+    """Make *link* lead to *folder*: a symbolic link, and on Windows a junction, which needs no privilege."""
+    if sys.platform == "win32":
+        import _winapi
+
+        _winapi.CreateJunction(str(folder), str(link))
+    else:
+        link.symlink_to(folder, target_is_directory=True)
+
+
+@functools.cache
+def can_link_folders() -> bool:
+    """Whether `link_to_folder` works; Wine has no junctions."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            link_to_folder(Path(folder, "link"), Path(folder))
+        except OSError:
+            return False
+        Path(folder, "link").unlink()
+    return True
+
+
 needs_rights = pytest.mark.skipif(not rights_bind_us(), reason="missing rights do not stop this user (root, Windows)")
 needs_symlinks = pytest.mark.skipif(not can_symlink(), reason="this user may not make symbolic links")
+needs_folder_links = pytest.mark.skipif(
+    not can_link_folders(), reason="there are no links to folders (Wine: no junctions)"
+)

@@ -22,6 +22,9 @@ _UNREADABLE = frozenset({23, 1117, 1392})
 _DRIVE_REMOTE = 4
 _READ_ONLY_VOLUME = 0x80000
 _QUERY_LIMITED_INFORMATION = 0x1000
+# FILETIME counts units of 100 ns since 1601.
+_TICKS_BEFORE_1970 = 116444736000000000
+_ACCESS_DENIED = 5
 _INVALID_PARAMETER = 87  # what opening a process says when there is none with this number
 
 
@@ -34,6 +37,8 @@ def system_path(path: str | os.PathLike[str]) -> str:
     if text.startswith("\\\\?\\"):
         return text
     text = os.path.abspath(text)
+    if text.startswith("\\\\.\\"):
+        return text  # a device, such as NUL
     return "\\\\?\\UNC\\" + text[2:] if text.startswith("\\\\") else "\\\\?\\" + text
 
 
@@ -54,7 +59,7 @@ def is_exists(error: OSError, target: str) -> bool:
     """
     if isinstance(error, FileExistsError) or error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
         return True
-    return error.winerror == 5 and os.path.lexists(target)
+    return error.winerror == _ACCESS_DENIED and os.path.lexists(target)
 
 
 def is_damage(error: OSError) -> bool:
@@ -63,7 +68,21 @@ def is_damage(error: OSError) -> bool:
 
 
 def seal(descriptor: int, path: str, *, executable: bool, time: int) -> None:  # noqa: ARG001 - the signature of Unix
-    """Give a file its time, in nanoseconds. Read-only files cannot be deleted here, so nothing is made read-only."""
+    """Give a file its time, in nanoseconds. Read-only files cannot be deleted here, so nothing is made read-only.
+
+    Through the descriptor, where it may write: closing one that has written sets the time of its last write, unless
+    the time was set through that very one.
+    """
+    import ctypes
+    import msvcrt
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    stamp = ctypes.c_uint64(time // 100 + _TICKS_BEFORE_1970)
+    handle = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor))
+    if kernel.SetFileTime(handle, None, ctypes.byref(stamp), ctypes.byref(stamp)):
+        return
+    if (code := ctypes.get_last_error()) != _ACCESS_DENIED:
+        raise ctypes.WinError(code)
     os.utime(path, ns=(time, time))
 
 

@@ -55,11 +55,12 @@ class Publisher:
         :raises StoreError: ``entry-unreadable``: somebody else's entry stayed unreadable for the whole budget.
         """
         deadline, spare = time.monotonic() + self._budget, _TRIES_AFTER_THE_BUDGET
-        put = self._put_folder if os.path.isdir(system_path(staged)) else self._put_file
+        is_folder = os.path.isdir(system_path(staged))
+        put = self._put_folder if is_folder else self._put_file
         for pause in pauses():
             if put(staged, target):
                 return made
-            if (winner := self._winner(target, load)) is not None:
+            if (winner := self._winner(target, load, is_folder=is_folder)) is not None:
                 return winner
             if time.monotonic() >= deadline:
                 if not spare:
@@ -101,7 +102,7 @@ class Publisher:
                 if not atomic.add_name(source, os.path.join(place, name), budget=self._budget, sink=self._sink):
                     return
 
-    def _winner(self, target: Path, load: Callable[[Path], T | None]) -> T | None:
+    def _winner(self, target: Path, load: Callable[[Path], T | None], *, is_folder: bool) -> T | None:
         """Return the valid entry that is at *target*; None when there is none now, or when it must be tried again."""
         revalidate(system_path(target.parent))
         try:
@@ -109,18 +110,21 @@ class Publisher:
                 return winner
         except OSError as error:
             # A name that another host made may be denied here for a while. Only a listing is believed.
-            if not isinstance(error, FileNotFoundError) or _is_complete(target):
+            if not isinstance(error, FileNotFoundError) or _is_complete(target, is_folder=is_folder):
                 return None
         return self._quarantine.take(target, ["it was there half-made when another was published"], load)
 
 
-def _is_complete(target: Path) -> bool:
-    """Whether the listing of an entry shows what makes it whole; False when the entry itself is gone or half-made."""
+def _is_complete(target: Path, *, is_folder: bool) -> bool:
+    """Whether the listing of an entry shows what makes it whole; False when the entry itself is gone or half-made.
+
+    :param is_folder: what it should be. Windows says of a name below a file that it is not found, as below a folder.
+    """
     place = system_path(target)
     try:
         if stat.S_ISDIR(os.lstat(place).st_mode):
             return MANIFEST in os.listdir(place)
-        return True
+        return not is_folder
     except FileNotFoundError:
         return target.name in os.listdir(system_path(target.parent))
 

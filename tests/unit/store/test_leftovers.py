@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from helpers.capabilities import link_to_folder, needs_folder_links
 from helpers.storage import DAY, add_lease, add_wheel, dead_process, dead_tag, digest_of, set_age
 
 from safe_install.events import ignore
@@ -221,17 +222,20 @@ def test_record_of_a_store_that_is_gone_goes(store: Store, tmp_path: Path, job: 
     assert (tmp_path / "moved" / "store.json").exists()
 
 
-@pytest.mark.parametrize("what", ["link", "foreign", "runner"])
+@pytest.mark.parametrize(
+    "what",
+    [pytest.param("link", marks=needs_folder_links), "foreign", pytest.param("runner", marks=needs_folder_links)],
+)
 def test_folder_that_is_no_store_of_a_job_is_never_removed(
     store: Store, tmp_path: Path, job: Path, later: list[float], what: str
 ) -> None:
     job.rename(tmp_path / "moved")
     if what == "link":
-        job.symlink_to(tmp_path / "moved", target_is_directory=True)
+        link_to_folder(job, tmp_path / "moved")
     elif what == "foreign":
         item(job, "precious")
     else:
-        job.symlink_to(store.root, target_is_directory=True)
+        link_to_folder(job, store.root)
     later[0] = 900 * DAY
     run(store)
     assert job.exists()

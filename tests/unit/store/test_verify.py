@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers.capabilities import needs_rights, unix_only
-from helpers.faults import failing
+from helpers.faults import NO_LINKS, failing
 from helpers.storage import digest_of
 
 from safe_install.errors import StoreError
@@ -273,7 +273,7 @@ class TestFiles:
 
 
 def test_where_links_are_missing_a_file_that_grows_is_left_to_its_writer(tmp_path: Path) -> None:
-    with failing("link", "", errno.EPERM, times=None):
+    with failing("link", "", NO_LINKS, times=None):
         store = Store.open(tmp_path / "store")
     path = store.layout.document(BUILT, DIGEST)
     path.write_bytes(b"half")
