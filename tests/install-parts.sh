@@ -3,13 +3,17 @@
 # only says what is missing, and the tests that need it skip.
 set -euo pipefail
 
-missing=()
-for program in git strace setpriv; do
-    command -v "$program" >/dev/null || missing+=("$program")
+# Each program and the package that brings it. Only root makes disks.
+declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux)
+if [ "$(id -u)" = 0 ]; then
+    parts+=([mkfs.xfs]=xfsprogs [mkfs.btrfs]=btrfs-progs [mkfs.ext4]=e2fsprogs)
+fi
+
+packages=()
+for program in "${!parts[@]}"; do
+    command -v "$program" >/dev/null || packages+=("${parts[$program]}")
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
-# The package is named after the program but for this one.
-packages=("${missing[@]/setpriv/util-linux}")
+[ ${#packages[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update --quiet
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends "${packages[@]}"

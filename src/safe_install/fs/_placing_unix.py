@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ._unix import CREATE, is_ours
+from . import _unix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ class FolderPair:
 
     def is_foreign(self, name: str) -> bool:
         """Whether a file of the source belongs to another user."""
-        return not is_ours(os.stat(name, dir_fd=self._source, follow_symlinks=False))
+        return not _unix.is_ours(os.stat(name, dir_fd=self._source, follow_symlinks=False))
 
     def unlink(self, name: str) -> None:
         """Remove *name* from the target folder."""
@@ -128,7 +128,7 @@ class FolderPair:
         try:
             found = os.fstat(source)
             # The kernel takes the umask off, as it does for pip's files.
-            target = os.open(name, CREATE, 0o777 if executable else 0o666, dir_fd=self._target)
+            target = os.open(name, _unix.CREATE, 0o777 if executable else 0o666, dir_fd=self._target)
             try:
                 fill(source, target, found)
                 os.utime(target, ns=(found.st_mtime_ns, found.st_mtime_ns))

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ._windows import CREATE, unlink_name
+from . import _windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ class FolderPair:
 
     def unlink(self, name: str) -> None:
         """Remove *name* from the target folder."""
-        unlink_name(f"{self._target}\\{name}")
+        _windows.unlink_name(f"{self._target}\\{name}")
 
     def hardlink(self, name: str, executable: bool) -> None:  # noqa: ARG002 - one signature for the three
         """Give the source's file a second name."""
@@ -101,7 +101,7 @@ class FolderPair:
         place = f"{self._target}\\{name}"
         with open(f"{self._source}\\{name}", "rb", buffering=0) as source:
             found = os.fstat(source.fileno())
-            target = os.open(place, CREATE, 0o666)
+            target = os.open(place, _windows.CREATE, 0o666)
             try:
                 try:
                     fill(source.fileno(), target, found.st_size)
