@@ -29,6 +29,11 @@ def system_path(path: str | os.PathLike[str]) -> str:
     return os.fspath(path)
 
 
+def longest_path() -> int | None:
+    """None: every program may use paths as long as the system allows."""
+    return None
+
+
 def is_passing(error: OSError) -> bool:
     """Whether the same call may succeed in a moment."""
     return error.errno in PASSING_ERRORS

@@ -20,6 +20,8 @@ _REMOVAL_PASSING = PASSING_ERRORS | {145}
 # A wrong checksum of the disk, an error of the device, and a damaged file system.
 _UNREADABLE = frozenset({23, 1117, 1392})
 _DRIVE_REMOTE = 4
+_FILE_SYSTEM_KEY = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+_MAX_PATH = 260  # with the zero at the end
 _READ_ONLY_VOLUME = 0x80000
 _QUERY_LIMITED_INFORMATION = 0x1000
 # FILETIME counts units of 100 ns since 1601.
@@ -40,6 +42,22 @@ def system_path(path: str | os.PathLike[str]) -> str:
     if text.startswith("\\\\.\\"):
         return text  # a device, such as NUL
     return "\\\\?\\UNC\\" + text[2:] if text.startswith("\\\\") else "\\\\?\\" + text
+
+
+def longest_path() -> int | None:
+    """How many characters the paths may have that other programs open, Python too; None when long paths are enabled.
+
+    https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation
+    """
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _FILE_SYSTEM_KEY) as key:
+            if winreg.QueryValueEx(key, "LongPathsEnabled")[0]:
+                return None
+    except OSError:
+        pass  # as old as Windows 8, where there is no such setting
+    return _MAX_PATH - 1
 
 
 def is_passing(error: OSError) -> bool:

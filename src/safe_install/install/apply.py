@@ -32,6 +32,7 @@ from .environment import Place
 from .filling import Compiling, Filling
 from .installed import read_installed
 from .merging import Merged, merge
+from .path_lengths import refuse_long_paths
 from .placement import PreparedWheel, place
 from .removal import plan_removal
 from .survey import survey
@@ -112,7 +113,7 @@ def apply(
     :param remove: also what a wheel of the same project replaces.
     :raises StoreError: ``entry-damaged``, ``link-mode-impossible``, ``disk-full`` and the like.
     :raises TargetError: ``environment-read-only``, ``environment-creation-failed``, ``uninstall-impossible``,
-        ``environment-check-failed``, ``interpreter-broken``.
+        ``environment-check-failed``, ``interpreter-broken``, ``path-too-long``.
     :raises IntegrityError: a wheel cannot be placed, alone or together with the others.
 
     After any error, Ctrl-C included, the environment is as it was before.
@@ -143,6 +144,7 @@ class _Application:
             self._step("check")
         placements = [place(wheel, self.environment, installer_name=self.options.installer_name) for wheel in wheels]
         merged = merge(placements, folds_case=_folds_case(self.environment.root), sink=self.sink)
+        refuse_long_paths(self.environment, merged)
         self._step("plan")
         try:
             if self.state.place is Place.ABSENT and os.name != "nt":
