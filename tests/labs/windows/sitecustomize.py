@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+assert sys.platform == "win32"
+
 _READ_ONLY = 0x1
 _FOLDER = 0x10
 _NO_ATTRIBUTES = 0xFFFFFFFF
@@ -84,7 +86,17 @@ def install() -> None:
     os.symlink = _symlink
     os.rename = _renaming(os.rename, attributes, is_open)
     os.replace = _renaming(os.replace, attributes, is_open)
-    sys.addaudithook(_auditor(attributes))
+    sys.addaudithook(_auditor(attributes, limited=not _are_long_paths_enabled()))
+
+
+def _are_long_paths_enabled() -> bool:
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+    except OSError:
+        return False
 
 
 def _mend_locking() -> None:
@@ -133,10 +145,10 @@ def _renaming(
     return rename
 
 
-def _auditor(attributes: Callable[[str], int]) -> Callable[[str, tuple[Any, ...]], None]:
+def _auditor(attributes: Callable[[str], int], *, limited: bool) -> Callable[[str, tuple[Any, ...]], None]:
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         for path in arguments[: _PATHS_OF_EVENTS.get(event, 0)]:
-            if isinstance(path, (str, bytes)):
+            if limited and isinstance(path, (str, bytes)):
                 _refuse_long(event, os.fsdecode(path))
         if (
             event == "open"
@@ -163,5 +175,4 @@ def _refuse_long(event: str, path: str) -> None:
     raise OSError(2, "The filename or extension is too long", path, 206 if event == "os.mkdir" else 3)
 
 
-if sys.platform == "win32":
-    install()
+install()
