@@ -56,7 +56,8 @@ def test_cache_dir_prints_one_path_and_makes_nothing(command: Command) -> None:
 
 def test_cache_dir_defaults_to_the_cache_folder_of_the_user(command: Command) -> None:
     shown = command("cache", "dir", SAFE_INSTALL_CACHE_DIR=None).stdout.strip()
-    assert shown.startswith(str(command.home))
+    if os.name != "nt":  # which asks the system, and not variables, for that folder
+        assert shown.startswith(str(command.home))
     assert "safe-install" in shown
 
 

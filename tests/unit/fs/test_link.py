@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = unix_only
+fcntl = pytest.importorskip("fcntl", reason="rights and owners of files as Unix has them")
 TIME = 978307200 * 10**9 + 2 * 10**9
 ENTRIES = [LinkEntry("module.py", executable=False), LinkEntry("tool", executable=True)]
 
