@@ -33,6 +33,15 @@ def rights_bind_us() -> bool:
     return False
 
 
+def is_wine() -> bool:
+    """Whether Wine runs this: the laboratory of ``--lab windows``."""
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
 @functools.cache
 def can_symlink() -> bool:
     """Whether this user may make symbolic links; a privilege on Windows."""

@@ -73,7 +73,7 @@ def test_environment_that_would_have_them_is_refused_with_what_to_do(command: Co
 
 
 def test_workspace_that_leaves_no_room_is_refused_with_what_to_do(command: Command) -> None:
-    place = command.folder / ("w" * (250 - len(str(command.folder))))
+    place = command.folder / ("w" * (230 - len(str(command.folder)))) / "env"
     with long_paths(False), command.unchanged():
         result = command("venv", place, code=8)
     assert result.error == "path-too-long"

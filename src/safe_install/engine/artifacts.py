@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 
 from ..errors import IntegrityError
 from ..events import telling
+from ..fs._system import system_path
 from ..fs.failures import explain
 from ..fs.hashing import hash_file
 from ..install.archive import unpacked_size
@@ -229,7 +230,7 @@ class Artifacts:
                 return self._download_once(file, target, hashes=hashes, key=key)
             except BaseException:
                 with suppress(OSError):
-                    os.unlink(target)
+                    os.unlink(system_path(target))
                 raise
 
         return self._session.store.with_room(attempt, lambda: file.size or _UNKNOWN_SIZE)
@@ -241,7 +242,7 @@ class Artifacts:
             if algorithm in hashlib.algorithms_available
         }
         try:
-            with open(target, "xb") as stream:
+            with open(system_path(target), "xb") as stream:
                 result = self._session.index.download(file, stream, algorithms={"sha256", *usable}, key=key)
         except OSError as error:  # from the first or the last write: others are explained where they happen
             raise explain(error, doing=f"write the download of {file.filename}", path=target) from error

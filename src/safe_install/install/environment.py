@@ -143,13 +143,11 @@ def recognise(root: str | os.PathLike[str]) -> EnvironmentState:
     except FileNotFoundError as error:
         if os.path.lexists(system_path(place)):
             raise _broken_link(place) from error
+        if is_below_a_file(place):
+            raise _file(place) from error
         return _state(place, Place.ABSENT)
     except NotADirectoryError as error:
-        raise TargetError(
-            f"cannot make an environment at {place}: it, or a folder above it, is a file",
-            code="environment-is-a-file",
-            hint="remove it, or name another folder with --venv",
-        ) from error
+        raise _file(place) from error
     except OSError as error:
         raise TargetError(
             f"cannot look into {place}: {error.strerror}",
@@ -173,6 +171,14 @@ def recognise(root: str | os.PathLike[str]) -> EnvironmentState:
         context=(f"it holds {shown}" + (" …" if len(names) > 5 else ""),),
         hint="name a folder that does not exist, or an environment, with --venv",
     )
+
+
+def is_below_a_file(place: str) -> bool:
+    """Whether a folder above *place*, which does not exist, is a file: Windows says that it is not found, too."""
+    above = os.path.dirname(place)
+    while not os.path.lexists(system_path(above)) and os.path.dirname(above) != above:
+        above = os.path.dirname(above)
+    return os.path.isfile(system_path(above))
 
 
 def is_denied(error: OSError) -> bool:
@@ -235,6 +241,14 @@ def _read_configuration(path: str) -> dict[str, str]:
     except OSError:
         return {}
     return {key.strip().lower(): value.strip() for key, sign, value in pairs if sign}
+
+
+def _file(place: str) -> TargetError:
+    return TargetError(
+        f"cannot make an environment at {place}: it, or a folder above it, is a file",
+        code="environment-is-a-file",
+        hint="remove it, or name another folder with --venv",
+    )
 
 
 def _broken_link(place: str) -> TargetError:

@@ -17,7 +17,7 @@ from ..fs._system import system_path
 from ..fs.failures import explain
 from ..locks.holding import hold
 from . import staging, transaction
-from .environment import INNER_LOCK, EnvironmentState, is_denied, read_only, recognise
+from .environment import INNER_LOCK, EnvironmentState, is_below_a_file, is_denied, read_only, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,13 +55,13 @@ def lock_of(root: str) -> Path:
     try:
         os.makedirs(system_path(os.path.dirname(real)), exist_ok=True)
         _try_open(beside)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise TargetError(
-            f"cannot make an environment at {root}: a folder above it is a file",
-            code="environment-is-a-file",
-            hint="remove it, or name another folder with --venv",
-        ) from error
     except OSError as error:
+        if isinstance(error, (FileExistsError, NotADirectoryError)) or is_below_a_file(real):
+            raise TargetError(
+                f"cannot make an environment at {root}: a folder above it is a file",
+                code="environment-is-a-file",
+                hint="remove it, or name another folder with --venv",
+            ) from error
         if not is_denied(error):
             raise explain(error, doing="make the lock of an environment", path=beside, option="--venv") from error
         return Path(_inner_lock(root, real, error))

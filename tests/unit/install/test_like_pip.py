@@ -6,9 +6,11 @@ the same path, because scripts name it. The command as a whole is compared in ``
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +101,18 @@ def comparable(root: Path, *, hardlinks: bool) -> dict[str, object]:
             continue
         text = content
         if path.endswith(".dist-info/RECORD") and isinstance(content, bytes):
-            text = re.sub(rb"(?m)^([^,]*/(?:INSTALLER|direct_url.json)),[^\r]*", rb"\1", content)
+            text = re.sub(rb"(?m)^([^,]*(?:/INSTALLER|/direct_url.json|\.exe)),[^\r]*", rb"\1", content)
+        elif path.endswith(".exe") and isinstance(content, bytes) and zipfile.is_zipfile(io.BytesIO(content)):
+            text = _launched(content)
         found[path] = (mode, text)
     return found
+
+
+def _launched(launcher: bytes) -> bytes:
+    """What a launcher runs; its program is another build in another library, and its archive carries the time."""
+    program, _, _ = launcher.rpartition(b"PK\x03\x04")
+    with zipfile.ZipFile(io.BytesIO(launcher)) as archive:
+        return program[program.rindex(b"#!") :] + archive.read("__main__.py")
 
 
 def compare(tmp_path: Path, archive: Path, mode: LinkMode, *, bytecode: bool) -> None:

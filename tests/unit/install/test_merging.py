@@ -55,7 +55,12 @@ def test_commands_meet_like_files(tmp_path: Path) -> None:
     wheels = [wheel(tmp_path, name, entry_points=f"[console_scripts]\nrun = {name}:main\n") for name in ("aa", "bb")]
     found, told = merged(tmp_path, *wheels)
     scripts = environment_at(tmp_path / "env").parts["scripts"]
-    brought = [p.wheel.name for p in found.placements for file in p.written if file.path == f"{scripts}/run"]
+    brought = [
+        p.wheel.name
+        for p in found.placements
+        for file in p.written
+        if file.path in {f"{scripts}/run", f"{scripts}/run.exe"}
+    ]
     assert brought == ["bb"]
     assert len(told) == 1
 

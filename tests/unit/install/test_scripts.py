@@ -18,6 +18,11 @@ from safe_install.models import Interpreter
 PYTHON = "/env/bin/python"
 
 
+def unix() -> Interpreter:
+    interpreter = this_interpreter()
+    return replace(interpreter, markers=dict(interpreter.markers) | {"sys_platform": "linux"}, platform="linux-x86_64")
+
+
 def windows() -> Interpreter:
     interpreter = this_interpreter()
     markers = dict(interpreter.markers) | {"sys_platform": "win32"}
@@ -26,12 +31,12 @@ def windows() -> Interpreter:
 
 def names(text: str, version: tuple[int, int, int] = (3, 11, 7)) -> list[str]:
     points = parse_entry_points(text)
-    return [script.name for script in commands(points, PYTHON, replace(this_interpreter(), version=version))]
+    return [script.name for script in commands(points, PYTHON, replace(unix(), version=version))]
 
 
 def test_a_command_is_the_text_that_pip_writes() -> None:
     points = parse_entry_points("[console_scripts]\ndemo = demo.cli:Main.run [extra]\n")
-    interpreter = replace(this_interpreter(), version=(3, 11, 7))
+    interpreter = replace(unix(), version=(3, 11, 7))
     (script,) = commands(points, PYTHON, interpreter)
     assert script.name == "demo"
     assert script.content.decode() == (
@@ -46,7 +51,7 @@ def test_a_command_is_the_text_that_pip_writes() -> None:
 
 def test_python_3_8_gets_no_method_that_it_lacks() -> None:
     points = parse_entry_points("[console_scripts]\ndemo = demo:main\n")
-    (script,) = commands(points, PYTHON, replace(this_interpreter(), version=(3, 8, 18)))
+    (script,) = commands(points, PYTHON, replace(unix(), version=(3, 8, 18)))
     assert b"removesuffix" not in script.content
 
 
@@ -90,14 +95,14 @@ def test_a_first_line_of_127_bytes_is_the_longest_plain_one() -> None:
     points = parse_entry_points("[console_scripts]\ndemo = demo:main\n")
     for length, plain in ((124, True), (125, False)):
         python = "/" + "p" * (length - 1)
-        (script,) = commands(points, python, this_interpreter())
+        (script,) = commands(points, python, unix())
         assert script.content.startswith(f"#!{python}\n".encode()) is plain
 
 
 def test_the_first_line_of_a_script_names_the_python_and_drops_what_followed() -> None:
-    assert with_shebang(b"#!pythonw -s\nprint()\n", PYTHON, this_interpreter()) == b"#!/env/bin/python\nprint()\n"
-    assert with_shebang(b"#!/usr/bin/python\n", PYTHON, this_interpreter()) is None
-    assert with_shebang(b"#!python", PYTHON, this_interpreter()) == b"#!/env/bin/python\n"
+    assert with_shebang(b"#!pythonw -s\nprint()\n", PYTHON, unix()) == b"#!/env/bin/python\nprint()\n"
+    assert with_shebang(b"#!/usr/bin/python\n", PYTHON, unix()) is None
+    assert with_shebang(b"#!python", PYTHON, unix()) == b"#!/env/bin/python\n"
 
 
 def test_wrappers_that_setuptools_made_give_way_to_ours() -> None:
