@@ -80,6 +80,7 @@ def test_file_that_a_program_reads_is_named_and_nothing_is_changed(command: Comm
     command.variables["SAFE_INSTALL_RETRY_BUDGET"] = "0"
     with place.open("rb"):
         result = command("install", "demo==2", code=7)
+        assert result.error == "in-use"
         assert "data.txt" in result.stderr
     assert command.installed() == {"demo": "1"}
     assert place.read_bytes() == b"1"

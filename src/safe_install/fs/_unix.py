@@ -44,6 +44,11 @@ def is_removal_passing(error: OSError) -> bool:
     return error.errno in _REMOVAL_PASSING
 
 
+def meaning(error: OSError) -> int | None:
+    """Return its `errno`."""
+    return error.errno
+
+
 def is_exists(error: OSError, target: str) -> bool:
     """Whether *error* of a rename or link means that *target* is there already.
 

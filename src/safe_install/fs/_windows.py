@@ -19,6 +19,16 @@ PASSING_ERRORS = frozenset({5, 32, 33, 303, 1224})
 _REMOVAL_PASSING = PASSING_ERRORS | {145}
 # A wrong checksum of the disk, an error of the device, and a damaged file system.
 _UNREADABLE = frozenset({23, 1117, 1392})
+# Codes that Python makes EACCES or EINVAL of: write-protected, in use (the file, a region of it, mapped), and full
+# (a handle, the quota).
+_MEANINGS = {
+    19: errno.EROFS,
+    32: errno.EBUSY,
+    33: errno.EBUSY,
+    39: errno.ENOSPC,
+    1224: errno.EBUSY,
+    1295: errno.ENOSPC,
+}
 _DRIVE_REMOTE = 4
 _FILE_SYSTEM_KEY = r"SYSTEM\CurrentControlSet\Control\FileSystem"
 _MAX_PATH = 260  # with the zero at the end
@@ -68,6 +78,11 @@ def is_passing(error: OSError) -> bool:
 def is_removal_passing(error: OSError) -> bool:
     """Whether removing may succeed in a moment."""
     return error.winerror in _REMOVAL_PASSING
+
+
+def meaning(error: OSError) -> int | None:
+    """Return the `errno` with which Unix says what *error* says."""
+    return _MEANINGS.get(error.winerror, error.errno)
 
 
 def is_exists(error: OSError, target: str) -> bool:

@@ -7,10 +7,11 @@ import os
 import stat
 
 from ..errors import StoreError
-from ._system import system_path, user_name, whoami
+from ._system import meaning, system_path, user_name, whoami
 
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
+_BUSY = frozenset({errno.EBUSY, errno.ETXTBSY})
 # What disks, servers, quotas, rights and limits say. Not so ENOENT, EBADF, EINVAL and their kin: these may be mistakes.
 _OF_THE_SYSTEM = frozenset(
     getattr(errno, name)
@@ -44,18 +45,20 @@ _OF_THE_SYSTEM = frozenset(
 
 def is_of_the_system(error: OSError) -> bool:
     """Whether *error* is what a disk, a server, a quota, a right or a limit says, and no mistake of a program."""
-    return error.errno in _OF_THE_SYSTEM
+    return meaning(error) in _OF_THE_SYSTEM
 
 
 def is_full(error: OSError) -> bool:
     """Whether the disk is full, or what this user may have of it."""
-    return error.errno in _FULL
+    return meaning(error) in _FULL
 
 
 def explain(
     error: OSError, *, doing: str, path: str | os.PathLike[str], option: str = "--cache-dir", hint: str | None = None
 ) -> StoreError:
-    """Return the `StoreError` for *error*: ``disk-full``, ``read-only``, ``permission-denied`` or ``io-error``.
+    """Return the `StoreError` for *error*.
+
+    Its code is ``disk-full``, ``read-only``, ``permission-denied``, ``in-use`` or ``io-error``.
 
     :param doing: what failed, as an infinitive: ``write a file of the store``.
     :param path: on what.
@@ -65,12 +68,15 @@ def explain(
     message = f"could not {doing} at {place}: {error.strerror or error}"
     if is_full(error):
         code, context, advice = "disk-full", _space(place), f"free some space, or choose another disk with {option}"
-    elif error.errno == errno.EROFS:
+    elif meaning(error) == errno.EROFS:
         code, context = "read-only", _rights(place)
         advice = f"mount it writable, or choose another folder with {option}"
-    elif error.errno in _DENIED:
+    elif meaning(error) in _DENIED:
         code, context = "permission-denied", _rights(place)
         advice = f"make it writable for {_me()}, or choose another folder with {option}"
+    elif meaning(error) in _BUSY:
+        code, context = "in-use", ()
+        advice = "end the program that has it open (an editor, an indexer, a virus scanner), and run the command again"
     else:
         code, context, advice = "io-error", (), None
     return StoreError(message, code=code, context=context, hint=hint or advice)
@@ -109,8 +115,10 @@ def _space(path: str) -> tuple[str, ...]:
 
 
 def _rights(path: str) -> tuple[str, ...]:
-    facts = []
+    facts: list[str] = []
     place = _nearest(path)
+    if os.name == "nt":
+        return (f'see who may write it with: icacls "{place}"', f"this process runs as {_me()}")
     for candidate in dict.fromkeys((place, os.path.dirname(place))):
         try:
             found = os.lstat(system_path(candidate))

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..fs._system import system_path
 from ..fs.atomic import write_atomically
+from ..fs.remove import remove_file
 from ..fs.rights import file_mode
 from .processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# Seconds. On Windows a note is neither replaced nor removed at the moment in which a waiter reads it.
+_BUDGET = 0.2
 
 
 class Note(NamedTuple):
@@ -127,7 +130,7 @@ class OwnNote:
         if self._failed:
             return
         with contextlib.suppress(OSError):
-            os.unlink(system_path(note_of(self._lock_file)))
+            remove_file(note_of(self._lock_file), budget=_BUDGET)
 
     def _count(self) -> None:
         self._beats += 1
@@ -139,4 +142,4 @@ class OwnNote:
             with contextlib.suppress(OSError):
                 data = json.dumps(document).encode() + b"\n"
                 mode = file_mode(self._lock_file.parent)
-                write_atomically(note_of(self._lock_file), data, mode=mode, exact=True, budget=0)
+                write_atomically(note_of(self._lock_file), data, mode=mode, exact=True, budget=_BUDGET)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         (errno.EROFS, "read-only"),
         (errno.EACCES, "permission-denied"),
         (errno.EPERM, "permission-denied"),
+        (errno.EBUSY, "in-use"),
         (errno.EIO, "io-error"),
     ],
 )
