@@ -1,0 +1,100 @@
+"""Hosts that die, and servers that stop: the others go on, and what is left goes with the next clean-up."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from helpers.herd import damage_of
+from helpers.processes import wait_until
+from labs.nfs.commands import command_on
+from labs.nfs.mounts import PATIENCE
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from labs.nfs.mounts import Host, Mount
+
+pytestmark = pytest.mark.lab_nfs("trouble")
+
+FILES = {f"many/{number}.py": f"n = {number}\n" for number in range(400)}
+DAY = 86400
+
+
+def crash(nfs: Mount, host: Host) -> None:
+    """End all processes of *host* so that nothing of that reaches the server: first its cable, then the processes.
+
+    To the server it is a machine that lost its power: what it locked or had open stays so until the server gives up on it.
+    """
+    nfs.server.run(f"ip link set s{host.name[1:]} down")
+    host.run("kill -9 -1", check=False)
+
+
+def wait_for_files(folder: Path, pattern: str, job: subprocess.Popen[str]) -> None:
+    def is_there() -> bool:
+        assert job.poll() is None, "it ended too early"
+        if folder.exists():
+            os.listdir(folder)
+        return any(folder.glob(pattern))
+
+    wait_until(is_there, patience=PATIENCE)
+
+
+def test_a_host_dies_with_locks_leases_and_staging(nfs: Mount) -> None:
+    lock, big = nfs.folder / "requirements.txt", nfs.folder / "big.txt"
+    lock.write_text(nfs.wheel("plain") + nfs.sdist("source", sleep=8))
+    big.write_text(nfs.wheel("many", files=FILES))
+    here = command_on(nfs, nfs.hosts[0], "survivor", SAFE_INSTALL_LOCK_TIMEOUT="20")
+    here("cache", "init", "--shared", "private")
+    victims = [command_on(nfs, nfs.other, f"victim-{number}") for number in range(2)]
+    jobs = [victims[0].start("sync", lock), victims[1].start("sync", big)]
+    nfs.leftovers_expected = True
+    try:
+        wait_for_files(here.store / "locks", "build-*.owner", jobs[0])
+        wait_for_files(here.store / "staging", "*/tree/many/*", jobs[1])
+        crash(nfs, nfs.other)
+    finally:
+        for job in jobs:
+            job.kill()
+            job.communicate()
+    assert os.listdir(here.store / "leases") != []
+    assert os.listdir(here.store / "staging") != []
+    result = here("sync", lock)
+    assert result.counts["built"] == 1
+    assert here("sync", big, "--venv", "big").counts["fetched"] == 1
+    nfs.server.run(f"ip link set s{nfs.other.name[1:]} up")
+    # What another host left is taken for dead only after a time: in here that is a matter of setting the clock.
+    nfs.server.run(f"date -s @{int(time.time()) + 3 * DAY}")
+    here("cache", "gc")
+    assert nfs.leftovers() == []
+    assert [name for name in os.listdir(here.store / "locks") if name.endswith(".owner")] == []
+    assert damage_of(here.store) == []
+    again = command_on(nfs, nfs.other, "back-again")
+    assert again("sync", lock).counts["built"] == 0
+
+
+def test_the_server_is_gone_for_twenty_seconds(nfs: Mount) -> None:
+    lock = nfs.folder / "requirements.txt"
+    lock.write_text(nfs.wheel("many", files=FILES) + nfs.sdist("source"))
+    members = [command_on(nfs, host, f"job-{host.name}", place="both") for host in (nfs.hosts[0], nfs.other)]
+    jobs = [member.start("sync", lock) for member in members]
+    try:
+        wait_for_files(members[0].store / "staging", "*/tree/many/*", jobs[0])
+        serve = shlex.quote("/mnt/control/serve")
+        nfs.server.run(f"sh {serve} 0")
+        time.sleep(20)
+        nfs.server.run(f"sh {serve} 8")
+        for member, job in zip(members, jobs, strict=True):
+            stdout, stderr = job.communicate(timeout=PATIENCE)
+            assert member.result(job.returncode, stdout, stderr).code == 0, stderr
+            assert member.installed() == {"many": "1.0", "source": "1.0"}
+    finally:
+        for job in jobs:
+            job.kill()
+            job.wait()
+    members[0]("cache", "gc")
+    assert damage_of(members[0].store) == []
