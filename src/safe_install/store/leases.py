@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from ..events import Noticed
 from ..fs._system import CREATE, revalidate, set_mode, system_path
+from ..fs.filesystem import is_network
 from ..fs.rights import ensure_folder, file_mode
 from ..locks.processes import Process
 from ..locks.pulse import PULSE
@@ -87,6 +88,7 @@ class OwnLease:
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._descriptor: int | None = None
+        self._shared = False
         self._pulse = contextlib.ExitStack()
         self._closed = False
 
@@ -125,7 +127,11 @@ class OwnLease:
         try:
             if self._descriptor is None:
                 self._descriptor = self._begin()
+                self._shared = is_network(self._layout.leases)
             _write_line(self._descriptor, document)
+            if self._shared:
+                # Other hosts see what was written to an open file only once it was sent to the server.
+                os.fsync(self._descriptor)
         except OSError as error:
             # A store that is read-only, or a full disk. The work needs no lease.
             self._closed = True
