@@ -13,7 +13,7 @@ from helpers.herd import damage_of
 from helpers.stores import digest_of
 from labs.nfs.commands import command_on
 
-from safe_install.store import BUILT, Store
+from safe_install.store import BUILT, Store, looking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from labs.nfs.mounts import Mount
 
 pytestmark = pytest.mark.lab_nfs
+
+WHEEL, POINTER, FILE = digest_of("demo 1.0"), digest_of("build of demo"), digest_of("file")
 
 _PUBLISH = """
 import sys
@@ -44,21 +46,34 @@ def miss(*paths: Path) -> None:
             os.stat(path)
 
 
-def test_entries_that_were_missed_before_are_found(nfs: Mount) -> None:
-    root = nfs.folder / "store"
-    store = Store.open(root)
-    wheel, key = digest_of("demo 1.0"), digest_of("build of demo")
-    file = digest_of("file")
-    entry, pointer, kept = store.layout.wheel(wheel), store.layout.document(BUILT, key), store.layout.file(file)
-    miss(entry, pointer, kept)
-    nfs.other.run_python(_PUBLISH, root, file)
+def miss_and_publish(nfs: Mount) -> Store:
+    """Let another host publish a wheel, a pointer and a file that this one has looked up too early."""
+    store = Store.open(nfs.folder / "store")
+    layout = store.layout
+    paths = [layout.wheel(WHEEL), layout.document(BUILT, POINTER), layout.file(FILE)]
+    miss(*paths)
+    nfs.other.run_python(_PUBLISH, store.root, FILE)
     if nfs.is_lab:
-        assert [path.exists() for path in (entry, pointer, kept)] == [False] * 3, "the client was to deny them still"
-    found = store.wheel(wheel)
+        assert [path.exists() for path in paths] == [False] * 3, "the client was to deny them still"
+    return store
+
+
+def test_entries_that_were_missed_before_are_found(nfs: Mount) -> None:
+    store = miss_and_publish(nfs)
+    found = store.wheel(WHEEL)
     assert found is not None
     assert found.damage() == []
-    assert store.document(BUILT, key) is not None
-    assert store.file(file) is not None
+    assert store.document(BUILT, POINTER) is not None
+    assert store.file(FILE) is not None
+
+
+def test_they_are_found_because_their_folders_are_opened(nfs: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With that taken out, none is."""
+    if not nfs.is_lab:
+        pytest.skip("how long a client denies a name is its own affair; the laboratory's is known")
+    store = miss_and_publish(nfs)
+    monkeypatch.setattr(looking, "revalidate", lambda path: None)
+    assert (store.wheel(WHEEL), store.document(BUILT, POINTER), store.file(FILE)) == (None, None, None)
 
 
 def test_a_job_uses_what_another_host_has_made_a_moment_ago(nfs: Mount) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.command import Command, Result
+from helpers.users import needed_python_of_strangers
 
 from .mounts import PATIENCE, TESTS, Host, Mount
 
@@ -63,7 +64,7 @@ class HostCommand(Command):
     def _start(
         self, arguments: Sequence[str], folder: Path, variables: Mapping[str, str | None]
     ) -> subprocess.Popen[str]:
-        merged = {"PYTHONPATH": str(TESTS), **self.variables, **variables}
+        merged = {**self.variables, **variables}
         environment = {name: value for name, value in merged.items() if value is not None}
         argv = [self.python, *arguments]
         options: dict[str, Any] = {"cwd": folder, "env": environment, "umask": self.umask}
@@ -104,11 +105,27 @@ class HostCommand(Command):
         return {name.replace("_", "-").lower(): version for name, _, version in pairs}
 
 
-def command_on(mount: Mount, host: Host, name: str, *, place: str = "store", **variables: str) -> HostCommand:
-    """The command as the job *name* on *host*. :param place: what is on NFS (`combinations.PLACES`)."""
+def command_on(
+    mount: Mount,
+    host: Host,
+    name: str,
+    *,
+    place: str = "store",
+    user: int | None = None,
+    group: int | None = None,
+    umask: int = -1,
+    **variables: str,
+) -> HostCommand:
+    """The command as the job *name* on *host*.
+
+    :param place: what is on NFS (`combinations.PLACES`).
+    :param user: and *group*, *umask*: of this host alone, as `Command`.
+    """
     cache = mount.folder / "store" if place in {"store", "both"} else mount.local / "store"
     folder = mount.folder / name if place in {"environment", "both"} else mount.local / name / "work"
+    python, packages = (sys.executable, "") if user is None else needed_python_of_strangers()
     shared = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), packages])),
         "SAFE_INSTALL_CACHE_DIR": str(cache),
         "SAFE_INSTALL_NO_INDEX": "yes",
         "SAFE_INSTALL_FIND_LINKS": str(mount.index),
@@ -116,15 +133,24 @@ def command_on(mount: Mount, host: Host, name: str, *, place: str = "store", **v
         "SAFE_INSTALL_LOCK_TIMEOUT": "200",
         **variables,
     }
-    return HostCommand(
+    command = HostCommand(
         home=mount.local / name,
         folder=folder,
         host=host,
         mount=mount,
         cache=cache,
         variables=shared,
-        python=sys.executable,
+        python=python,
+        user=user,
+        group=group,
+        umask=umask,
     )
+    if user is not None:
+        # Others may pass to what is theirs.
+        for above in (mount.folder, mount.local, mount.index):
+            above.mkdir(exist_ok=True)
+            above.chmod(0o755)
+    return command
 
 
 def herd(

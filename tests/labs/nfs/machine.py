@@ -23,6 +23,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from labs.nfs.combinations import SMALL, chosen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
@@ -123,7 +128,7 @@ class Machine:
             "HOSTS": self._combination.hosts,
             "VERSION": self._combination.version,
             "EXPORT": self._combination.export,
-            "EXPORT_OPTIONS": "defaults",
+            "EXPORT_OPTIONS": "usrquota" if self._has_quotas else "defaults",
             "MOUNT_OPTIONS": self._combination.options,
             "DELAY": self._combination.delay,
             "MOUNT": MOUNT,
@@ -155,12 +160,18 @@ class Machine:
         with open(disk, "wb") as file:
             file.truncate(self._combination.megabytes << 20)
         make = {"ext4": ["mkfs.ext4", "-q", "-E", "lazy_itable_init=1"], "xfs": ["mkfs.xfs", "-q"]}
+        if self._has_quotas:
+            make["ext4"] = ["mkfs.ext4", "-q", "-O", "quota", "-E", "lazy_itable_init=1,quotatype=usrquota"]
         name, *options = make[self._combination.export]
         program = shutil.which(
             name, path=os.pathsep.join(str(self._parts.root / part) for part in ("sbin", "usr/sbin"))
         )
         assert program is not None
         subprocess.run([program, *options, disk], check=True, env={**os.environ, **self._parts.variables})
+
+    @property
+    def _has_quotas(self) -> bool:
+        return self._combination.trait == SMALL and self._combination.export == "ext4"
 
     def _boot(self) -> None:
         arguments = [
@@ -212,7 +223,6 @@ def _is_roomy(found: os.statvfs_result) -> bool:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command that follows the name of a laboratory."""
-    from labs.nfs.combinations import chosen
     from labs.nfs.parts import ready
 
     name, *command = (argument for argument in arguments if argument != "--")
@@ -235,5 +245,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     sys.exit(main(sys.argv[1:]))
