@@ -29,8 +29,9 @@ ALLOWED: dict[str, set[str]] = {
     "resolve": BASE,
     "build": BASE | {"fs", "locks", "store"},
     "install": BASE | {"fs", "locks", "store"},
-    "engine": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install"},
-    "cli": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "engine"},
+    "probe": BASE | {"fs", "locks", "store"},
+    "engine": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe"},
+    "cli": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "engine"},
 }
 # Reading the environment, printing and exiting belong to the command line alone.
 FORBIDDEN_BELOW_CLI = {"os.environ", "os.environb", "os.getenv", "sys.exit", "os._exit", "sys.stdout", "sys.stderr"}

@@ -59,6 +59,11 @@ def test_settings_page_is_what_the_table_of_options_makes() -> None:
     assert read("docs", "reference", "settings.md") == made
 
 
+def test_doctor_page_is_what_the_table_of_findings_makes() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "doctor_page.py"))["doctor_page"]()
+    assert read("docs", "reference", "doctor.md") == made
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

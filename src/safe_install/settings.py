@@ -104,7 +104,8 @@ _RESOLVING = frozenset({"install", "lock"})
 _FETCHING = frozenset({"sync", "install", "lock", "fetch", "seed publish"})
 _STORING = _FETCHING | {"venv", "cache"}
 _LAYERED = _FETCHING | {"venv"}
-_ALL = _STORING | {"seed"}
+_ALL = _STORING | {"seed", "doctor"}
+_PLACED = _LAYERED | {"doctor"}
 _TIDYING = _INSTALLING | {"fetch", "cache gc"}
 
 
@@ -123,7 +124,7 @@ OPTIONS: tuple[Option, ...] = (
         group="target",
         default=Path(".venv"),
         metavar="DIR",
-        commands=_INSTALLING,
+        commands=_INSTALLING | {"doctor"},
         help="The environment to install into; made when it does not exist.",
     ),
     Option(
@@ -140,7 +141,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="store",
         metavar="DIR",
-        commands=_STORING,
+        commands=_STORING | {"doctor"},
         help="The store: where wheels are kept and linked from.  [default: the user's cache folder]",
     ),
     Option(
@@ -148,7 +149,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="choice",
         group="store",
         choices=_values(Scope),
-        commands=_LAYERED - {"seed publish"},
+        commands=_PLACED - {"seed publish"},
         help="Write to the store that all jobs of this host and user share (runner), or to one of this job alone, "
         "which is then --cache-dir or a temporary one (job).  [default: runner; job when untrusted]",
     ),
@@ -157,7 +158,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="store",
         metavar="DIR",
-        commands=_LAYERED,
+        commands=_PLACED,
         help="The store that jobs share, where it is not --cache-dir.  [default: the user's cache folder]",
     ),
     Option(
@@ -166,7 +167,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default=(),
         metavar="DIR[@DIGEST]",
-        commands=_LAYERED | {"cache ls"},
+        commands=_PLACED | {"cache ls"},
         help="Take what is missing from this seed too, as it is now or as of one generation; never written to.",
     ),
     Option(
@@ -175,7 +176,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default=True,
         no_flag="no-shared",
-        commands=_LAYERED,
+        commands=_PLACED,
         help="Read the layers below the first one: the runner's and the seeds.",
     ),
     Option(
@@ -184,7 +185,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="trusted",
         choices=_values(Trust),
-        commands=_LAYERED | {"seed"},
+        commands=_PLACED | {"seed"},
         help="Whether this job may write to what other jobs read.",
     ),
     Option(
@@ -192,7 +193,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="store",
         metavar="DIR",
-        commands=_STORING,
+        commands=_STORING | {"doctor"},
         help="Local folder for temporary files and builds.  [default: the system's]",
     ),
     Option(
@@ -201,7 +202,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="auto",
         choices=_values(LinkMode),
-        commands=_INSTALLING,
+        commands=_INSTALLING | {"doctor"},
         help="How files get from the store into the environment; only auto falls back to another.",
     ),
     Option(
@@ -210,7 +211,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="standard",
         choices=_values(Isolation),
-        commands=_FETCHING,
+        commands=_FETCHING | {"doctor"},
         help="Whether environments may share files with the store (standard), so that an edit in one can show in "
         "others until the next install, or never do (strict); what is installed later is right either way.",
     ),
@@ -544,7 +545,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="output",
         metavar="FILE",
-        commands=_FETCHING,
+        commands=_FETCHING | {"doctor"},
         help="Write the report, one JSON document, to this file.",
     ),
     Option(

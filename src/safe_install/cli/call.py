@@ -34,6 +34,8 @@ class Call:
         self.environ = environ
         self.exit_code = ExitCode.DONE
         """What a command that has printed its whole result itself says in the end."""
+        self.details: dict[str, object] = {}
+        """What such a command adds to the report, which is then written even when nothing failed."""
 
     def sink(self, event: Event) -> None:
         """Record an event and show it."""
@@ -41,11 +43,19 @@ class Call:
         self.screen.note(event)
 
 
-def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Callable[[Call], Outcome | None]) -> int:
+def perform(
+    command: str,
+    options: Mapping[str, Any],
+    verb: str | None,
+    work: Callable[[Call], Outcome | None],
+    *,
+    use_scratch: bool = True,
+) -> int:
     """Run *work* and return the exit code; nothing escapes but a broken interpreter.
 
     :param options: raw values of the command line by option name.
     :param verb: begins the summary, such as ``Installed``; None for a command that prints its own result.
+    :param use_scratch: whether the folder of ``--scratch`` is made, and used by libraries.
     """
     environ = os.environ
     recorder = Recorder()
@@ -59,7 +69,7 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
         settings = read_settings(options, environ, _working_folder())
         _check(settings)
         screen = Screen(environ, quiet=settings.quiet, verbose=settings.verbose, progress=settings.progress)
-        if settings.scratch is not None:
+        if settings.scratch is not None and use_scratch:
             # Libraries make temporary files too.
             tempfile.tempdir = str(_made(settings.scratch))
         call = Call(settings, screen, recorder, environ)
@@ -70,7 +80,8 @@ def perform(command: str, options: Mapping[str, Any], verb: str | None, work: Ca
         error = caught
     except Exception as caught:  # noqa: BLE001 - the last line of defence: a bug of ours, told as such
         error = _own_fault(caught, verbose=bool(settings and settings.verbose))
-    exit_code = _conclude(command, options, settings, verb, screen, recorder, outcome, error)
+    details = call.details if call else {}
+    exit_code = _conclude(command, options, settings, verb, screen, recorder, outcome, error, details)
     return exit_code or int(call.exit_code if call else ExitCode.DONE)
 
 
@@ -78,7 +89,7 @@ def refuse(error: SafeInstallError, arguments: Sequence[str]) -> int:
     """Tell of an error that came before any command began, as a report too where that was asked for."""
     screen = Screen(os.environ, quiet=False, verbose=False, progress=False)
     command = next((each for each in arguments if not each.startswith("-")), "")
-    return _conclude(command, {"json": "--json" in arguments}, None, None, screen, Recorder(), None, error)
+    return _conclude(command, {"json": "--json" in arguments}, None, None, screen, Recorder(), None, error, {})
 
 
 @shielded
@@ -91,6 +102,7 @@ def _conclude(
     recorder: Recorder,
     outcome: Outcome | None,
     error: SafeInstallError | None,
+    details: Mapping[str, object],
 ) -> int:
     """Tell how it ended, on screen and in reports; return the exit code."""
     if error is not None:
@@ -99,8 +111,8 @@ def _conclude(
         screen.summary(verb, outcome, recorder)
     exit_code = error.exit_code if error else ExitCode.DONE
     try:
-        if verb is not None or error is not None:
-            _write_reports(options, settings, report_document(command, recorder, outcome, error))
+        if verb is not None or error is not None or details:
+            _write_reports(options, settings, {**report_document(command, recorder, outcome, error), **details})
     except SafeInstallError as caught:
         screen.error(caught)
         exit_code = exit_code or caught.exit_code

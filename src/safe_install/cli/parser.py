@@ -28,6 +28,7 @@ def build_parser() -> click.Group:
     """The whole command line."""
     # Light: each command imports its work when it runs.
     from .cache_parser import cache_commands
+    from .commands.doctor import run as doctor
     from .commands.fetch import run as fetch
     from .commands.install import run as install
     from .commands.lock import run as lock
@@ -90,6 +91,27 @@ def build_parser() -> click.Group:
             [
                 click.Argument(["folder"], default=".venv", metavar="[DIR]"),
                 click.Option(["--with-pip"], is_flag=True, help="Put pip into it."),
+            ],
+        )
+    )
+    group.add_command(
+        new_command(
+            "doctor",
+            doctor,
+            "Try what the folders of an installation can do; say what is wrong and what mends it.\n\n"
+            "Looks at store, seeds, environment, scratch, home and temporary files, and at every PATH; then names the "
+            "layout that works here. Exit code 7 when an installation with these settings cannot succeed.",
+            [
+                click.Argument(["paths"], nargs=-1, metavar="[PATH]..."),
+                click.Option(["--fix"], is_flag=True, help="Put right what is safe, and say what was done."),
+                click.Option(
+                    ["--deadline"],
+                    type=float,
+                    default=20.0,
+                    show_default=True,
+                    metavar="SECONDS",
+                    help="Stop probes that take longer: a call on a dead network file system may hang for ever.",
+                ),
             ],
         )
     )

@@ -131,11 +131,16 @@ def is_unsupported(error: OSError) -> bool:
     return error.errno in _UNSUPPORTED
 
 
+def keeps_locks_to_itself(options: str) -> bool:
+    """Whether an NFS mount with these *options* asks no server for locks, so that other hosts do not see them."""
+    known = dict(part.partition("=")[::2] for part in options.split(","))
+    return "nolock" in known or known.get("local_lock", "none") != "none"
+
+
 def _first(folder: Path) -> Choice:
     if sys.platform == "win32" or not is_network(folder):
         return Choice(LockKind.NATIVE, "")
-    options = dict(part.partition("=")[::2] for part in mount_type(os.fspath(folder))[1].split(","))
-    if "nolock" in options or options.get("local_lock", "none") != "none":
+    if keeps_locks_to_itself(mount_type(os.fspath(folder))[1]):
         return Choice(LockKind.CLAIM, "its mount keeps locks on this host")
     problem = _try_native(folder)
     return Choice(LockKind.CLAIM, problem) if problem else Choice(LockKind.NATIVE, "")

@@ -51,6 +51,8 @@ SELECTIONS: Final = "selections-1"
 BUCKETS: Final = (WHEELS, FILES, BUILT, INDEX, INTERPRETERS, SELECTIONS)
 DOCUMENT_BUCKETS: Final = frozenset({BUILT, INTERPRETERS, SELECTIONS})
 MANIFEST: Final = "manifest.json"
+PROBE_PREFIX: Final = ".safe-install-probe-"
+"""How folders begin in which `doctor` tries for a moment what a folder can do, where there is no store yet."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NAME_LENGTH = 32
@@ -181,8 +183,8 @@ class Layout:
 
     def is_known(self, name: str) -> bool:
         """Whether *name* directly below the root may be ours, of this release or of another."""
-        if name.startswith(f"{self.marker.name}."):
-            return True  # the marker, as another process is writing it
+        if name.startswith((f"{self.marker.name}.", PROBE_PREFIX)):
+            return True  # the marker, as another process is writing it, or what tries the folder out
         stem, _, number = name.rpartition("-")
         return name in {*_WORK_FOLDERS, *_SEED_NAMES, self.marker.name} or (bool(stem) and number.isdigit())
 

@@ -26,12 +26,14 @@ from ..fs._system import (
 )
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
+from ..fs.filesystem import is_network
 from ..fs.retry import is_passing, retry
 from ..models import Sharing
-from .layout import BUCKETS
+from .layout import BUCKETS, PROBE_PREFIX
 from .sharing import INNER_MODES, ROOT_MODES, is_for_group
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..events import EventSink
@@ -148,7 +150,7 @@ def _adopt(layout: Layout) -> None:
     root = system_path(layout.root)
     found = os.stat(root)
     open_to_others = os.name != "nt" and found.st_mode & 0o077 and not is_for_group(found)
-    if open_to_others and is_ours(found) and not os.listdir(root):
+    if open_to_others and is_ours(found) and all(name.startswith(PROBE_PREFIX) for name in os.listdir(root)):
         os.chmod(root, ROOT_MODES[Sharing.PRIVATE])
 
 
@@ -215,13 +217,37 @@ def _fill(layout: Layout, found: Marker, *, budget: float, sink: EventSink) -> M
         # Somebody else of the group made the folder above a moment ago, and has not opened it to the group yet.
         return is_passing(error) or (found.sharing is Sharing.GROUP and isinstance(error, PermissionError))
 
-    for folder in layout.folders():
-        make = functools.partial(_make_folder, f"{root}{os.sep}{folder}", mode)
-        retry(make, what=f"make {folder}", budget=min(budget, _OTHERS_BUDGET), sink=sink, passing=may_pass)
+    def make(folder: str) -> None:
+        attempt = functools.partial(_make_folder, f"{root}{os.sep}{folder}", mode)
+        retry(attempt, what=f"make {folder}", budget=min(budget, _OTHERS_BUDGET), sink=sink, passing=may_pass)
+
+    _for_each(layout.folders(), make, at_once=is_network(root))
     modes, links = _try_out(system_path(layout.staging("trial")))
     marker = dataclasses.replace(found, modes=modes, links=links, buckets=found.buckets.union(BUCKETS))
     write_marker(layout, marker, budget=budget, sink=sink)
     return marker
+
+
+def _for_each(folders: Sequence[str], make: Callable[[str], None], *, at_once: bool) -> None:
+    """Make folders, those above first. :param at_once: each call is a round trip; calls in one folder wait in turn."""
+    below: dict[str, list[str]] = {}
+    for folder in folders:
+        above = os.path.dirname(folder)
+        if above and at_once:
+            below.setdefault(above, []).append(folder)
+        else:
+            make(folder)
+    if not below:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    def make_all(names: list[str]) -> None:
+        for name in names:
+            make(name)
+
+    with ThreadPoolExecutor(len(below)) as threads:
+        for _ in threads.map(make_all, below.values()):
+            pass  # what failed is raised here
 
 
 def write_marker(layout: Layout, marker: Marker, *, budget: float, sink: EventSink) -> None:
@@ -242,7 +268,9 @@ def _make_folder(place: str, mode: int) -> None:
         os.mkdir(place, 0o700)
     except FileExistsError:
         return
-    set_mode(place, mode)
+    # On a network file system this asks nobody, and setting a mode does.
+    if stat.S_IMODE(os.stat(place).st_mode) != mode:
+        set_mode(place, mode)
 
 
 def _try_out(place: str) -> tuple[bool, bool]:
