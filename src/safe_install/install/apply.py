@@ -170,7 +170,7 @@ class _Application:
     def _make_in_place(self, merged: Merged) -> None:
         root = self.environment.root
         os.makedirs(system_path(root), exist_ok=True)
-        with Transaction(root, sink=self.sink) as transaction:
+        with Transaction(root, sink=self.sink, budget=self.options.retry_budget) as transaction:
             transaction.begin_new()
             self._create(root)
             transaction.withhold_configuration()
@@ -186,7 +186,7 @@ class _Application:
         removal = plan_removal(self.environment, remove, staying, self.sink)
         found = survey(self.environment, merged, removal.files, staying, self.sink)
         self._step("plan")
-        with Transaction(root, sink=self.sink) as transaction:
+        with Transaction(root, sink=self.sink, budget=self.options.retry_budget) as transaction:
             transaction.begin(
                 aside=[*removal.files, *removal.edited, *found.aside],
                 new=[*removal.edited, *_new_paths(merged, self.environment, found.unchanged)],

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import TargetError
-from ..fs._system import system_path
+from ..fs._system import meaning, system_path
 from ..fs.failures import explain
 from ..fs.paths import is_within
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "pyvenv.cfg"
 JOURNAL_FOLDER = ".safe-install"
-"""In the root of an environment while it is changed in place (`transaction`)."""
+"""In the root of an environment while it is changed in place, and as long as somebody holds what was in its way."""
+JOURNAL = "journal.json"
+"""In that folder while the change can be undone (`transaction`)."""
 INNER_LOCK = ".safe-install.lock"
 """In the root of an environment whose parent cannot be written (`holding`)."""
 
 # What a folder may hold and still count as empty: our own traces, and what mkfs leaves at the root of a disk.
-_NOTHING = frozenset({INNER_LOCK, INNER_LOCK + ".owner", "lost+found"})
+_NOTHING = frozenset({INNER_LOCK, INNER_LOCK + ".owner", JOURNAL_FOLDER, "lost+found"})
 
 
 class Place(Enum):
@@ -154,7 +156,7 @@ def recognise(root: str | os.PathLike[str]) -> EnvironmentState:
             code="environment-unreadable",
             hint="give this user the right to read it, or name another folder with --venv",
         ) from error
-    if JOURNAL_FOLDER in names:
+    if JOURNAL_FOLDER in names and os.path.lexists(system_path(os.path.join(place, JOURNAL_FOLDER, JOURNAL))):
         # Whether there is an environment below the half-done change is known once that is undone.
         return _state(place, Place.UNFINISHED)
     if CONFIGURATION in names:
@@ -183,7 +185,7 @@ def is_below_a_file(place: str) -> bool:
 
 def is_denied(error: OSError) -> bool:
     """Whether *error* says that this user may not write here."""
-    return error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+    return meaning(error) in {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def read_only(root: str, error: OSError) -> TargetError:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from ..events import EventSink
 
+_REMOVAL_BUDGET = 5.0
+"""Seconds to wait for what somebody holds and nobody needs; the next run tries again."""
+
 
 @contextlib.contextmanager
 def staged(root: str, *, sink: EventSink) -> Iterator[str]:
@@ -129,7 +132,7 @@ def _prefix(root: str) -> str:
 @shielded
 def _discard(folder: str, sink: EventSink) -> None:
     try:
-        remove_tree(folder, sink=sink)
+        remove_tree(folder, budget=_REMOVAL_BUDGET, sink=sink)
     except OSError as error:
         text = f"could not remove {folder}: {error.strerror}; the next run for this environment tries again"
         sink(SteppedDown(kind="leftover", message=text))

@@ -6,10 +6,14 @@ deleted, until all is done; then the journal gets another name in one step, and 
     <root>/.safe-install/
       journal.json     the plan, while the change is under way: whoever finds it undoes the change
       done.json        the same file after the last step: whoever finds it only removes this folder
-      aside/<n>        what stood at the n-th path that the journal moves aside
+      aside-<r>/<n>    what stood at the n-th path that the journal moves aside
+      left.json        folders that were to go with their last file, and were held by somebody
       pyvenv.cfg       of a new environment that is made in place: it becomes one with the last step
 
 Undoing can itself be killed, and is then begun again: each of its steps leaves what a later one needs.
+
+What cannot be deleted in the end, because somebody has it open (a name `.nfsXXXX`, a sharing violation), is no reason
+to fail: it stays in this folder, a note says so, and each later run tries again, and works beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ import contextlib
 import json
 import os
 import re
+import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TargetError
@@ -26,10 +32,10 @@ from ..fs._system import system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.remove import remove_file, remove_tree
-from ..fs.retry import DEFAULT_BUDGET, retry
+from ..fs.retry import DEFAULT_BUDGET, is_passing, retry
 from ..interruption import shielded
 from .bytecode import remove_torn
-from .environment import CONFIGURATION, INNER_LOCK, JOURNAL_FOLDER, is_denied, read_only
+from .environment import CONFIGURATION, INNER_LOCK, JOURNAL, JOURNAL_FOLDER, is_denied, read_only
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -39,9 +45,11 @@ if TYPE_CHECKING:
     from ..events import EventSink
 
 FORMAT = 1
-_JOURNAL = "journal.json"
 _DONE = "done.json"
-_ASIDE = "aside"
+_LEFT = "left.json"
+_ASIDE = re.compile(r"aside(-[0-9a-f]{16})?")
+_REMOVAL_BUDGET = 5.0
+"""Seconds to wait for what somebody holds and nobody needs; the next run tries again."""
 # Of no environment: what a folder that counts as empty may hold (see `environment`).
 _FOREIGN = re.compile(rf"{re.escape(INNER_LOCK)}(\.owner)?|lost\+found|{re.escape(JOURNAL_FOLDER)}")
 
@@ -50,22 +58,32 @@ class Transaction:
     """One change in place. A context manager: without `commit`, leaving it puts everything back.
 
     :param root: of the environment, which exists; the caller holds its lock and has called `recover`.
+    :param budget: seconds for errors that pass.
     :raises TargetError: on entry, ``environment-read-only``; nothing was changed.
     """
 
-    def __init__(self, root: str, *, sink: EventSink) -> None:
+    def __init__(self, root: str, *, sink: EventSink, budget: float = DEFAULT_BUDGET) -> None:
         self._root = root
         self._sink = sink
+        self._budget = budget
         self._folder = os.path.join(root, JOURNAL_FOLDER)
+        # What an earlier change could not delete may still lie in the folder.
+        self._aside = os.path.join(self._folder, f"aside-{secrets.token_hex(8)}")
         self._configuration = False
+        self._left: list[str] = []
 
     def __enter__(self) -> Self:
-        folders = (self._folder, os.path.join(self._folder, _ASIDE))
+        made = []
         try:
-            for folder in folders:
-                os.mkdir(system_path(folder), 0o700)
+            if not _is_at_rest(self._folder):
+                made.append(self._folder)
+                os.mkdir(system_path(self._folder), 0o700)
+            made.append(self._aside)
+            os.mkdir(system_path(self._aside), 0o700)
+            # From here to the journal there is nothing to undo, which is what this file says of the time after it.
+            remove_file(os.path.join(self._folder, _DONE), budget=self._budget, sink=self._sink)
         except BaseException as error:
-            for folder in reversed(folders):
+            for folder in reversed(made):
                 with contextlib.suppress(OSError):
                     os.rmdir(system_path(folder))
             if not isinstance(error, OSError):
@@ -93,20 +111,25 @@ class Transaction:
         :param new: files that may be made; there may be more of them than will be, and they may be in *aside* too.
         :param folders: that may be made; undoing removes those that are empty then.
         """
-        self._write({"aside": list(aside), "new": list(new), "folders": list(folders)})
+        name = os.path.basename(self._aside)
+        self._write({"aside_folder": name, "aside": list(aside), "new": list(new), "folders": list(folders)})
         for number, path in enumerate(aside):
-            self._move(_at(self._root, path), os.path.join(self._folder, _ASIDE, str(number)))
+            self._move(_at(self._root, path), os.path.join(self._aside, str(number)))
 
     def prune(self, removed: Sequence[str], *, keep: Collection[str]) -> None:
-        """Remove the folders that lost their last file with *removed*, but for *keep*. Undoing makes them again."""
+        """Remove the folders that lost their last file with *removed*, but for *keep*. Undoing makes them again.
+
+        Of those that somebody holds a note is kept, for the end of this change, and for later ones.
+        """
+        kept = set(keep)
+        emptying = _Emptying(self._root, self._sink, min(self._budget, _REMOVAL_BUDGET))
         folders = {path.rpartition("/")[0] for path in removed}
-        while folders:
-            emptied = set()
-            for folder in folders - set(keep):
-                with contextlib.suppress(OSError):
-                    os.rmdir(system_path(_at(self._root, folder)))
-                    emptied.add(folder.rpartition("/")[0])
-            folders = emptied
+        while folders := folders - kept:
+            folders = {folder.rpartition("/")[0] for folder in folders if emptying.remove(folder)}
+        for folder in emptying.held:
+            while folder not in kept:
+                self._left.append(folder)
+                folder = folder.rpartition("/")[0]  # noqa: PLW2901 - upwards, as far as it may go
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file that is among the new ones; what stood there was moved aside."""
@@ -126,15 +149,25 @@ class Transaction:
 
         :raises StoreError: the last step failed; leaving the body puts everything back.
         """
+        if self._left:
+            self._note_left()
         if self._configuration:
             self._move(os.path.join(self._folder, CONFIGURATION), os.path.join(self._root, CONFIGURATION))
-        self._move(os.path.join(self._folder, _JOURNAL), os.path.join(self._folder, _DONE))
-        _remove_folder(self._folder, self._sink)
+        self._move(os.path.join(self._folder, JOURNAL), os.path.join(self._folder, _DONE))
+        _remove_folder(self._root, self._sink, min(self._budget, _REMOVAL_BUDGET))
+
+    def _note_left(self) -> None:
+        place = os.path.join(self._folder, _LEFT)
+        folders = sorted({*_read_left(place), *self._left})
+        try:
+            write_atomically(place, json.dumps(folders).encode("ascii"), sink=self._sink)
+        except OSError:
+            pass  # an empty folder stays for good; that is no reason to fail
 
     def _write(self, plan: dict[str, Any]) -> None:
         data = json.dumps({"format": FORMAT, **plan}).encode("ascii")
         try:
-            write_atomically(os.path.join(self._folder, _JOURNAL), data, flush=True)
+            write_atomically(os.path.join(self._folder, JOURNAL), data, flush=True)
         except OSError as error:
             raise explain(error, doing="write the journal of an environment", path=self._folder) from error
 
@@ -144,7 +177,7 @@ class Transaction:
             retry(
                 lambda: os.replace(old, new),
                 what=f"rename {source} to {target}",
-                budget=DEFAULT_BUDGET,
+                budget=self._budget,
                 sink=self._sink,
             )
         except OSError as error:
@@ -162,11 +195,11 @@ def recover(root: str, *, sink: EventSink) -> None:
         return
     try:
         if not os.path.lexists(system_path(os.path.join(folder, _DONE))):
-            plan = _read(os.path.join(folder, _JOURNAL))
+            plan = _read(os.path.join(folder, JOURNAL))
             if plan is not None:
                 _undo(root, plan, sink)
                 # From here on there is nothing to undo.
-                os.replace(system_path(os.path.join(folder, _JOURNAL)), system_path(os.path.join(folder, _DONE)))
+                os.replace(system_path(os.path.join(folder, JOURNAL)), system_path(os.path.join(folder, _DONE)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TargetError(
             f"an earlier change of {root} was not finished, and cannot be undone: {error}",
@@ -174,7 +207,12 @@ def recover(root: str, *, sink: EventSink) -> None:
             context=(f"what it moved aside is in {folder}",),
             hint="remove the environment's folder and run the command again",
         ) from error
-    _remove_folder(folder, sink)
+    _remove_folder(root, sink)
+
+
+def _is_at_rest(folder: str) -> bool:
+    """Whether the journal's folder is there, and speaks of no change that is under way."""
+    return os.path.isdir(system_path(folder)) and not os.path.lexists(system_path(os.path.join(folder, JOURNAL)))
 
 
 def _read(path: str) -> dict[str, Any] | None:
@@ -195,11 +233,14 @@ def _undo(root: str, plan: dict[str, Any], sink: EventSink) -> None:
             if not _FOREIGN.fullmatch(name):
                 remove_tree(os.path.join(root, name), sink=sink)
         return
-    aside = {path: os.path.join(root, JOURNAL_FOLDER, _ASIDE, str(n)) for n, path in enumerate(plan["aside"])}
     # Never trusted: the file lies where every job of this user can write.
-    for path in (*aside, *plan["new"], *plan["folders"]):
-        if path.startswith("/") or ".." in path.split("/") or os.path.isabs(path):
+    for path in (*plan["aside"], *plan["new"], *plan["folders"]):
+        if not _is_inside(path):
             raise ValueError(f"its journal names {path!a}")
+    name = plan.get("aside_folder", "aside")
+    if not _ASIDE.fullmatch(name):
+        raise ValueError(f"its journal names {name!a}")
+    aside = {path: os.path.join(root, JOURNAL_FOLDER, name, str(n)) for n, path in enumerate(plan["aside"])}
     for path in plan["new"]:
         # One that is to be moved aside, and is not there, still stands in its place (or does so again).
         if path not in aside or os.path.lexists(system_path(aside[path])):
@@ -216,15 +257,71 @@ def _undo(root: str, plan: dict[str, Any], sink: EventSink) -> None:
             os.replace(system_path(moved), system_path(_at(root, path)))
 
 
-def _remove_folder(folder: str, sink: EventSink) -> None:
-    """Remove the journal's folder; what somebody still holds open is left to the next run."""
+def _is_inside(path: str) -> bool:
+    return not (path.startswith("/") or ".." in path.split("/") or os.path.isabs(path))
+
+
+def _remove_folder(root: str, sink: EventSink, budget: float = _REMOVAL_BUDGET) -> None:
+    """Remove the journal's folder, and the folders it names; what somebody still holds is left to the next run."""
+    folder = os.path.join(root, JOURNAL_FOLDER)
+    stuck, reason = folder, None
     try:
         # In this order: as long as anything of the rest is there, so is the note that there is nothing to undo.
-        remove_tree(os.path.join(folder, _ASIDE), sink=sink)
-        remove_tree(folder, sink=sink)
+        for name in os.listdir(system_path(folder)):
+            if _ASIDE.fullmatch(name):
+                remove_tree(os.path.join(folder, name), budget=budget, sink=sink)
+        emptying = _Emptying(root, sink, budget)
+        for path in sorted(_read_left(os.path.join(folder, _LEFT)), key=len, reverse=True):
+            emptying.remove(path)
+        if emptying.held:
+            stuck, reason = _at(root, emptying.held[0]), emptying.reason
+        else:
+            remove_tree(folder, budget=budget, sink=sink)
     except OSError as error:
-        text = f"could not remove {folder}: {error.strerror}; the next run for this environment tries again"
+        reason = error.strerror
+    if reason is not None:
+        text = f"could not remove {stuck}: {reason}; the next run for this environment tries again"
         sink(SteppedDown(kind="leftover", message=text))
+
+
+def _read_left(path: str) -> list[str]:
+    """The folders of `_LEFT`; none where there is no such file, or somebody else has written it."""
+    try:
+        with open(system_path(path), encoding="ascii") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return []
+    if not isinstance(found, list):
+        return []
+    return [each for each in found if isinstance(each, str) and each and _is_inside(each)]
+
+
+class _Emptying:
+    """Removes empty folders.
+
+    :param budget: seconds to wait for all of them together.
+    """
+
+    def __init__(self, root: str, sink: EventSink, budget: float) -> None:
+        self.held: list[str] = []
+        """Those that are empty, and cannot be removed now."""
+        self.reason = ""
+        self._root = root
+        self._sink = sink
+        self._deadline = time.monotonic() + budget
+
+    def remove(self, folder: str) -> bool:
+        """Remove *folder*, relative to the root, when it is empty; return whether it was, and is gone."""
+        place = _at(self._root, folder)
+        left = max(0.0, self._deadline - time.monotonic())
+        try:
+            retry(lambda: os.rmdir(system_path(place)), what=f"remove {place}", budget=left, sink=self._sink)
+        except OSError as error:
+            if is_passing(error):
+                self.held.append(folder)
+                self.reason = error.strerror or str(error)
+            return False
+        return True
 
 
 def _at(root: str, path: str) -> str:

@@ -81,7 +81,17 @@ def test_a_folder_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 def test_a_half_done_change_is_seen_before_anything_else(tmp_path: Path) -> None:
     install(tmp_path / "env", [], scratch=tmp_path)
     (tmp_path / "env" / ".safe-install").mkdir()
+    (tmp_path / "env" / ".safe-install" / "journal.json").touch()
     assert recognise(tmp_path / "env").place is Place.UNFINISHED
+
+
+def test_what_an_earlier_change_could_not_delete_is_passed_over(tmp_path: Path) -> None:
+    """Somebody has it open, and nothing is to be undone."""
+    install(tmp_path / "env", [], scratch=tmp_path)
+    for root, place in ((tmp_path / "env", Place.VIRTUAL), (tmp_path / "new", Place.EMPTY)):
+        (root / ".safe-install" / "aside-0123456789abcdef").mkdir(parents=True)
+        (root / ".safe-install" / "done.json").touch()
+        assert recognise(root).place is place
 
 
 @unix_only
