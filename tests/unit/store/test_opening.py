@@ -33,6 +33,15 @@ def refusal(root: Path) -> SafeInstallError:
     return caught.value
 
 
+@pytest.fixture(params=["local", "network"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the file system of the store is taken for."""
+    kind: str = request.param
+    monkeypatch.setattr(opening, "is_network", lambda path: kind == "network")
+    return kind
+
+
+@pytest.mark.usefixtures("kind")
 def test_a_new_store_has_all_its_folders_and_its_marker(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "deep" / "store")
     assert all((store.root / folder).is_dir() for folder in Layout(store.root).folders())
@@ -41,8 +50,10 @@ def test_a_new_store_has_all_its_folders_and_its_marker(tmp_path: Path) -> None:
 
 
 @unix_only
-def test_a_new_store_is_private_whatever_the_umask(tmp_path: Path) -> None:
-    old = os.umask(0)
+@pytest.mark.usefixtures("kind")
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_a_new_store_is_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
     try:
         root = Store.open(tmp_path / "store").root
     finally:
@@ -71,6 +82,7 @@ def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     assert Store.open(tmp_path.__class__("store")).root == tmp_path / "store"
 
 
+@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("call", ["mkdir", "replace", "fsync"])
 def test_a_creation_that_was_cut_short_is_completed(tmp_path: Path, call: str) -> None:
     place = "wheels-1" if call == "mkdir" else ""
