@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers.herd import damage_of
-from helpers.stores import digest_of
+from helpers.storage import digest_of
 from labs.nfs.commands import command_on
 
 from safe_install.store import BUILT, Store, looking
@@ -27,7 +27,7 @@ WHEEL, POINTER, FILE = digest_of("demo 1.0"), digest_of("build of demo"), digest
 _PUBLISH = """
 import sys
 from pathlib import Path
-from helpers.stores import add_pointer, add_wheel
+from helpers.storage import add_pointer, add_wheel
 from safe_install.store import Store
 store = Store.open(Path(sys.argv[1]))
 add_wheel(store, "demo")
@@ -77,15 +77,13 @@ def test_they_are_found_because_their_folders_are_opened(nfs: Mount, monkeypatch
 
 
 def test_a_job_uses_what_another_host_has_made_a_moment_ago(nfs: Mount) -> None:
-    """The first run of this host misses everything; the second one must not fetch or build anything, or fail."""
-    pins = [nfs.wheel("plain"), nfs.sdist("source")]
+    """The first run of this host misses everything; the second one neither fetches nor builds anything."""
     lock = nfs.folder / "requirements.txt"
-    lock.write_text("".join(pins))
-    here = command_on(nfs, nfs.hosts[0], "here")
-    here("venv", here.folder / "other")
+    lock.write_text(nfs.wheel("plain") + nfs.sdist("source"))
+    here, there = (command_on(nfs, host, f"job-{host.name}") for host in (nfs.hosts[0], nfs.other))
+    here("cache", "init", "--shared", "private")
     here("sync", lock, "--offline", code=1, SAFE_INSTALL_FIND_LINKS=None)
-    there = command_on(nfs, nfs.other, "there")
     assert there("sync", lock).counts["built"] == 1
-    result = here("sync", lock, "--offline", SAFE_INSTALL_FIND_LINKS=None)
+    result = here("sync", lock)
     assert (result.counts["fetched"], result.counts["built"], result.counts["reused"]) == (0, 0, 2)
     assert damage_of(here.store) == []
