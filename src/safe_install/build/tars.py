@@ -15,6 +15,7 @@ import tarfile
 import zlib
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
+from ..fs._system import system_path
 from .extraction import CHUNK, MemberProblem
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def read_tar(archive: Path, extraction: Extraction) -> None:
 
     :raises MemberProblem: it is damaged, truncated or no tar at all, or a member is refused.
     """
-    with _damage_told(), archive.open("rb") as file, _decompressed(file) as source:
+    with _damage_told(), open(system_path(archive), "rb") as file, _decompressed(file) as source:
         stream = _Stream(source, extraction)
         # What a header says beyond ASCII is UTF-8; other bytes become surrogates, which no name may have.
         with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r:", tarinfo=_Member, encoding="utf-8") as tar:

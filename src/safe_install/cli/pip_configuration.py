@@ -74,7 +74,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
         for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
             yield Path(folder, "pip", name)
         yield Path("/etc", name)
-    home = Path(environ.get("HOME") or Path.home())
+    home = Path(environ.get("USERPROFILE" if sys.platform == "win32" else "HOME") or Path.home())
     yield home / ("pip" if sys.platform == "win32" else ".pip") / name
     yield Path(platformdirs.user_config_dir("pip", appauthor=False, roaming=True)) / name
     yield Path(sys.prefix) / name

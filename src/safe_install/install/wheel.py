@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..events import Noticed
+from ..fs._system import system_path
 from ..fs.paths import find_collisions, problem_with_member
 from .archive import Archive
 from .entry_points import is_protected_script, parse_entry_points
@@ -65,7 +66,7 @@ def unpack_wheel(
         ``wheel-entry-point``. Some of its files may have been written by then: throw the writer's folder away.
     :raises OSError: *archive* cannot be read.
     """
-    with open(archive, "rb") as stream:
+    with open(system_path(archive), "rb") as stream:
         opened = Archive(stream, filename=filename, limits=limits or Limits())
         irregularities = Irregularities(filename, project=name, excused=irregular)
         wheel = _Wheel(opened, filename, irregularities, folds_case=folds_case)

@@ -90,7 +90,7 @@ def test_what_a_build_does_to_its_source_stays_in_the_copy(site: Site, builder: 
     wheel = builder().build_wheel(order)
     assert snapshot(site.folder) == before
     with zipfile.ZipFile(wheel.path) as archive:
-        assert archive.read("demo/__init__.py") == b"edited = True\n"
+        assert archive.read("demo/__init__.py").splitlines() == [b"edited = True"]
 
 
 def test_a_disposable_tree_is_built_where_it_is(site: Site, builder: MakeBuilder) -> None:

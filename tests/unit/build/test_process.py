@@ -147,6 +147,7 @@ class InterruptedLock:
         self.release()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there is no such lock there")
 @pytest.mark.parametrize("position", [1, 2, 3, 4])
 def test_an_interrupt_ends_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, position: int) -> None:
     """Also at the worst of moments: its lock is taken, and the code that gives it back is not reached."""

@@ -17,8 +17,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def user_file(home: Path) -> Path:
+    """The one that pip documents; on Windows the older one, since the system and no variable names the folder of the other."""
+    return home / "pip" / "pip.ini" if os.name == "nt" else home / ".config" / "pip" / "pip.conf"
+
+
 def environ(home: Path, **variables: str) -> dict[str, str]:
-    return {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "xdg"), **variables}
+    return {"HOME": str(home), "USERPROFILE": str(home), "XDG_CONFIG_DIRS": str(home / "xdg"), **variables}
 
 
 def write(path: Path, text: str) -> Path:
@@ -28,29 +33,32 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_user_file_is_read(home: Path) -> None:
-    write(home / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://user.test/simple\n")
+    write(user_file(home), "[global]\nindex-url = https://user.test/simple\n")
     assert read_pip_configuration(environ(home)).index_url == "https://user.test/simple"
 
 
 def test_variable_beats_file(home: Path) -> None:
-    write(home / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://user.test/simple\n")
+    write(user_file(home), "[global]\nindex-url = https://user.test/simple\n")
     configuration = read_pip_configuration(environ(home, PIP_INDEX_URL="https://variable.test/simple"))
     assert configuration.index_url == "https://variable.test/simple"
 
 
 def test_install_section_beats_global(home: Path) -> None:
-    write(home / ".pip" / "pip.conf", "[global]\nno_index = no\n[install]\nno-index = yes\n")
+    write(
+        home / ("pip/pip.ini" if os.name == "nt" else ".pip/pip.conf"),
+        "[global]\nno_index = no\n[install]\nno-index = yes\n",
+    )
     assert read_pip_configuration(environ(home)).no_index is True
 
 
 def test_named_file_beats_user_file(home: Path) -> None:
-    write(home / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://user.test/simple\n")
+    write(user_file(home), "[global]\nindex-url = https://user.test/simple\n")
     named = write(home / "named.conf", "[global]\nindex-url = https://named.test/simple\n")
     assert read_pip_configuration(environ(home, PIP_CONFIG_FILE=str(named))).index_url == "https://named.test/simple"
 
 
 def test_null_device_switches_files_off(home: Path) -> None:
-    write(home / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://user.test/simple\n")
+    write(user_file(home), "[global]\nindex-url = https://user.test/simple\n")
     assert read_pip_configuration(environ(home, PIP_CONFIG_FILE=os.devnull)).index_url is None
 
 

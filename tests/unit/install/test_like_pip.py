@@ -109,10 +109,11 @@ def comparable(root: Path, *, hardlinks: bool) -> dict[str, object]:
 
 
 def _launched(launcher: bytes) -> bytes:
-    """What a launcher runs; its program is another build in another library, and its archive carries the time."""
+    """Which Python a launcher starts, and what it calls there; the rest of it is another library's."""
     program, _, _ = launcher.rpartition(b"PK\x03\x04")
     with zipfile.ZipFile(io.BytesIO(launcher)) as archive:
-        return program[program.rindex(b"#!") :] + archive.read("__main__.py")
+        calls = re.findall(rb"from .+ import .+|sys\.exit\(.+\)", archive.read("__main__.py"))
+    return b"\n".join([program[program.rindex(b"#!") :].strip(), *(call.strip() for call in calls)])
 
 
 def compare(tmp_path: Path, archive: Path, mode: LinkMode, *, bytecode: bool) -> None:

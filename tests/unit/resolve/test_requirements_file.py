@@ -127,7 +127,7 @@ def test_a_variable_is_put_in_wherever_it_stands() -> None:
 def test_a_feature_of_pip_is_accepted_and_told() -> None:
     told: list[Event] = []
 
-    parse_requirements_text("--use-feature=fast-deps\nfoo", name="r.txt", cwd=Path("/"), environ={}, sink=told.append)
+    parse_requirements_text("--use-feature=fast-deps\nfoo", name="r.txt", cwd=Path.cwd(), environ={}, sink=told.append)
 
     assert [event.message for event in told if isinstance(event, Noticed)] == [
         "r.txt:1: --use-feature=fast-deps has no meaning here"

@@ -1,5 +1,6 @@
 """Answers with whatever the config setting ``answer`` says, as JSON."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -19,6 +20,6 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     (Path(wheel_directory).parent / "evil-1.0-py3-none-any.whl").write_bytes(b"outside")
-    if hasattr(os, "symlink"):
+    with contextlib.suppress(OSError):  # a privilege on Windows
         os.symlink(__file__, Path(wheel_directory) / "link-1.0-py3-none-any.whl")
     return json.loads(config_settings["answer"])
