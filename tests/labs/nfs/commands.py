@@ -125,7 +125,7 @@ def command_on(
     folder = mount.folder / name if place in {"environment", "both"} else mount.local / name / "work"
     python, packages = (sys.executable, "") if user is None else needed_python_of_strangers()
     shared = {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), packages])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH"), packages])),
         "SAFE_INSTALL_CACHE_DIR": str(cache),
         "SAFE_INSTALL_NO_INDEX": "yes",
         "SAFE_INSTALL_FIND_LINKS": str(mount.index),

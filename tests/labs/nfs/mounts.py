@@ -64,7 +64,8 @@ class Host:
 
     def run_python(self, code: str, *arguments: str | Path) -> str:
         """Run Python code with the tests' interpreter and helpers and return what it printed."""
-        return self.run(shlex.join(["env", f"PYTHONPATH={TESTS}", sys.executable, "-c", code, *map(str, arguments)]))
+        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+        return self.run(shlex.join(["env", f"PYTHONPATH={path}", sys.executable, "-c", code, *map(str, arguments)]))
 
 
 @dataclass

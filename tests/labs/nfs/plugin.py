@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -206,10 +207,9 @@ class _Run:
         """Boot the machine, which begins to run the items."""
         from .machine import Machine
 
-        handle = self._config.rootpath / ".dev" / "labs"
-        handle.mkdir(parents=True, exist_ok=True)
-        self._reports = handle / f"reports-{os.getpid()}-{id(self):x}"
-        self._reports.touch()
+        descriptor, path = tempfile.mkstemp(prefix="safe-install-lab-", suffix=".reports")
+        os.close(descriptor)
+        self._reports = Path(path)
         inside = json.dumps(self._combination._asdict())
         command = [sys.executable, "-m", "pytest", "--quiet", "--rootdir", str(self._config.rootpath)]
         command += ["-p", "pytest_timeout", "-p", "no:cacheprovider", f"--timeout={mounts.PATIENCE:g}"]
