@@ -73,6 +73,19 @@ def test_store_is_never_what_a_program_loads(command: Command, index: StockedInd
     assert not list(command.store.glob("wheels-1/*/*"))
 
 
+def test_entry_that_a_program_reads_stays_whole_until_it_is_read(command: Command, index: StockedIndex) -> None:
+    offer(index)
+    command("install", "demo==1")
+    (entry,) = command.store.glob("wheels-1/*/*")
+    with (entry / "tree" / "demo" / "data.txt").open("rb"):
+        command("cache", "clean")
+        assert command("cache", "verify").code == 0
+        assert (entry / "manifest.json").is_file()
+        assert (entry / "tree" / "demo" / "native.pyd").is_file()
+    command("cache", "clean")
+    assert not entry.exists()
+
+
 def test_file_that_a_program_reads_is_named_and_nothing_is_changed(command: Command, index: StockedIndex) -> None:
     offer(index)
     command("install", "demo==1")

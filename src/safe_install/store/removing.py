@@ -27,6 +27,7 @@ from ..fs import atomic
 from ..fs._system import system_path
 from ..fs.failures import explain
 from ..fs.remove import remove_file, remove_tree
+from ..fs.retry import is_passing
 from ..fs.rights import ensure_folder
 from .entries import is_real_folder
 from .layout import MANIFEST
@@ -153,7 +154,8 @@ def _move(path: Path, moved: Path) -> bool:
 
 
 def _cannot_move(error: OSError) -> bool:
-    if error.errno in _NO_MOVING:
+    # What is only in use cannot be moved on Windows, now; it is no reason to take it apart where it is.
+    if error.errno in _NO_MOVING and not is_passing(error):
         return False
     raise error
 

@@ -24,8 +24,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from filelock import FileLock
-from helpers.missing_parts import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,19 +102,22 @@ class Lab:
         return FileLock(self.folder / "lock")
 
     def make(self) -> None:
-        """Make it, or find that it is whole; to be called under its lock.
+        """Make it, or find that it is whole; to be called under its lock. :raises pytest.UsageError: it cannot be made.
 
         What each part was made from is noted in a file that is written last, so that a part that was cut off, or is made
         from other things by now, is made again.
         """
         if os.geteuid() != 0 or sys.platform != "linux":
-            missing("the right to make a chroot", "run it as root on Linux, or in a privileged container")
+            raise pytest.UsageError("the Windows laboratory is a chroot: run it as root on Linux")
         note = self.folder / "parts.json"
         done = json.loads(note.read_text()) if note.exists() else {}
         for name, origin, make in self._parts():
             if done.get(name) != origin:
                 print(f"Windows laboratory: fetching {name}", file=sys.stderr, flush=True)  # noqa: T201 - takes a minute
-                make()
+                try:
+                    make()
+                except subprocess.CalledProcessError as error:
+                    raise pytest.UsageError(f"could not set up {name} in {self.folder}: {error}") from error
                 done[name] = origin
                 note.write_text(json.dumps(done, indent=1))
 
