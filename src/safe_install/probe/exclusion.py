@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -59,7 +60,8 @@ class Partner:
         """Let it end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with contextlib.suppress(OSError):  # it has ended, and did not read all
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
 
@@ -74,6 +76,8 @@ def serve(write: Callable[[bytes], None]) -> None:
 
 def _serve(request: Mapping[str, Any], held: dict[str, BaseFileLock]) -> object:
     match request["do"]:
+        case "listen":
+            return ""
         case "race":
             return _race(request["folder"])
         case "take":
@@ -89,6 +93,8 @@ def exclusion(trial: Trial, partner: Partner) -> Exclusion:
     """Make the same names in two processes at once: each must be made by one of them."""
     folder = os.path.join(trial.private, "race")
     os.mkdir(folder, 0o700)
+    # Both begin at once: it takes a while until a new process listens.
+    partner.ask(do="listen")
     partner.tell(do="race", folder=folder)
     own = _race(folder)
     theirs = partner.answer()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError, StoreError
 from ..call import Call, perform
 from ..output import plural, write_result
-from ..surroundings import default_cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ def run(options: Mapping[str, Any], *, paths: Sequence[str], fix: bool, deadline
 
     def work(call: Call) -> None:
         from ...engine.doctor import Defaults, diagnose
+        from ..surroundings import default_cache_dir
 
         if not deadline > 0:
             raise InputError("--deadline must be more than 0 seconds", code="setting-invalid")
