@@ -12,7 +12,7 @@ import contextlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.herd import damage_of
@@ -64,16 +64,12 @@ DEMO = {
     "src/demo/__init__.py": '__version__ = "1.0"\n',
 }
 # The shape of dill: commands in .data/scripts.
-DILL = {
-    "name": "dill",
-    "version": "0.4.0",
+DILL: dict[str, Any] = {
     "files": {f"dill/{name}.py": "x = 1\n" for name in ("__init__", "_dill", "session", "source", "temp")},
     "scripts": dict.fromkeys(("get_gprof", "get_objgraph", "undill"), "#!python\nprint('dill')\n"),
 }
 # The shape of antlr4-python3-runtime: a script, and many modules; with headers and data on top.
-ANTLR = {
-    "name": "antlr4-python3-runtime",
-    "version": "4.9.3",
+ANTLR: dict[str, Any] = {
     "files": {f"antlr4/{folder}/m{number}.py": "x = 1\n" for folder in ("atn", "dfa", "tree") for number in range(8)},
     "scripts": {"pygrun": "#!python\nprint('pygrun')\n"},
     "data": {"headers/antlr.h": "/* */\n", "data/share/antlr/grammar.g4": "g\n"},
@@ -158,15 +154,12 @@ def test_builds_of_sdists(job: HostCommand, rounds: int) -> None:
 
 def test_wheels_with_data_folders(nfs: Mount, job: HostCommand, rounds: int) -> None:
     """Into new environments, and over what is there."""
-    lock = nfs.folder / "requirements.txt"
-    lock.write_text(nfs.wheel(**DILL) + nfs.wheel(**ANTLR))  # type: ignore[arg-type]  # the names tell which is which
-    other = nfs.folder / "other.txt"
-    other.write_text(
-        nfs.wheel("antlr4-python3-runtime", "4.9.2", **{k: v for k, v in ANTLR.items() if k not in {"name", "version"}})
-    )  # type: ignore[arg-type]
+    locks = [nfs.folder / "new.txt", nfs.folder / "old.txt"]
+    locks[0].write_text(nfs.wheel("dill", "0.4.0", **DILL) + nfs.wheel("antlr4-python3-runtime", "4.9.3", **ANTLR))
+    locks[1].write_text(nfs.wheel("antlr4-python3-runtime", "4.9.2", **ANTLR))
     for number in range(rounds):
         venv = job.folder / f"venv-{number // 2}"
-        job("sync", lock if number % 2 == 0 else other, "--venv", venv)
+        job("sync", locks[number % 2], "--venv", venv)
         assert list(venv.rglob("*.data")) == []
         assert (venv / "bin" / "pygrun").exists()
 

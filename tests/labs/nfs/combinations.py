@@ -29,7 +29,7 @@ PLACES: Final = ("store", "environment", "both", "neither")
 
 
 class Combination(NamedTuple):
-    """One laboratory.
+    """One laboratory; or, without hosts, a mount of which nothing is known.
 
     :param version: of NFS: ``3``, ``4.0``, ``4.1`` or ``4.2``.
     :param export: file system that the server exports: ``ext4`` or ``xfs``.
@@ -50,7 +50,9 @@ class Combination(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Such as ``4.2-xfs-2hosts-50ms``."""
+        """Such as ``4.2-xfs-2hosts-actimeo60``."""
+        if not self.hosts:
+            return "mount"
         parts = [self.version, self.export, f"{self.hosts}hosts"]
         parts += [] if self.trait in {PLAIN, NO_LOCKS} else [self.trait]
         parts += [self.options.replace("=", "")] if self.options else []

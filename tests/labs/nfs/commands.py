@@ -51,11 +51,16 @@ class HostCommand(Command):
         return self.mount.folder / f"report-{self.home.name}.json"
 
     def start(
-        self, *arguments: str | Path, folder: Path | None = None, module: str = "safe_install", **variables: str | None
+        self, *arguments: str | Path, folder: Path | None = None, **variables: str | None
     ) -> subprocess.Popen[str]:
-        """As that of `Command`. :param module: what Python runs."""
+        """As that of `Command`."""
         self.report_path.unlink(missing_ok=True)
-        return self._start(["-m", module, *map(str, arguments)], folder or self.folder, variables)
+        return self._start(["-m", "safe_install", *map(str, arguments)], folder or self.folder, variables)
+
+    def start_member(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start it as a member of a herd, which waits for a word (`helpers.herd_member`)."""
+        self.report_path.unlink(missing_ok=True)
+        return self._start(["-m", "helpers.herd_member", *map(str, arguments)], self.folder, {})
 
     def start_code(self, code: str, *arguments: str | Path) -> subprocess.Popen[str]:
         """Run Python code instead."""
@@ -153,11 +158,9 @@ def command_on(
     return command
 
 
-def herd(
-    commands: Sequence[HostCommand], *arguments: str | Path, variables: Mapping[str, str] | None = None
-) -> list[Result]:
+def herd(commands: Sequence[HostCommand], *arguments: str | Path) -> list[Result]:
     """Let all begin at one moment, when each has done its imports; hold them to success and return what they did."""
-    processes = [each.start(*arguments, module="helpers.herd_member", **(variables or {})) for each in commands]
+    processes = [each.start_member(*arguments) for each in commands]
     try:
         for process in processes:
             assert process.stdout is not None
