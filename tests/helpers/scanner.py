@@ -25,6 +25,7 @@ _SHARE_ALL = 0x7
 _OPEN_EXISTING = 3
 _OPEN_FOLDER = 0x02000000
 _NEW_NAMES = 0x1
+_TOO_MANY = 1022  # more names than the buffer takes: some files are not looked at
 # FILE_NOTIFY_INFORMATION: where the next one begins, what happened, and how many bytes its name has.
 _HEADER = struct.Struct("<III")
 _ADDED = frozenset({1, 5})  # made, and renamed to
@@ -73,17 +74,21 @@ def watch(folder: str, hold: float) -> None:
     opened = [0]
     threading.Thread(target=_let_go, args=(held,), daemon=True).start()
     threading.Thread(target=_report_at_the_end, args=(opened,), daemon=True).start()
-    buffer, length = ctypes.create_string_buffer(1 << 16), ctypes.c_uint32()
+    buffer, length = ctypes.create_string_buffer(1 << 20), ctypes.c_uint32()
     print("watching", flush=True)  # noqa: T201 - for `Scanner`
-    while kernel.ReadDirectoryChangesW(handle, buffer, len(buffer), True, _NEW_NAMES, ctypes.byref(length), None, None):
-        for name in _new_names(buffer.raw[: length.value]):
+    while True:
+        done = kernel.ReadDirectoryChangesW(
+            handle, buffer, len(buffer), True, _NEW_NAMES, ctypes.byref(length), None, None
+        )
+        if not done and ctypes.get_last_error() != _TOO_MANY:
+            raise ctypes.WinError(ctypes.get_last_error())
+        for name in _new_names(buffer.raw[: length.value if done else 0]):
             try:
                 file = open(f"\\\\?\\{folder}\\{name}", "rb")  # noqa: SIM115 - `_let_go` closes it
             except OSError:
                 continue  # a folder, gone already, or not shared
             opened[0] += 1
             held.append((time.monotonic() + hold, file))
-    raise ctypes.WinError(ctypes.get_last_error())
 
 
 def _new_names(changes: bytes) -> list[str]:

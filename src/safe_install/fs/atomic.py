@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 from ..events import ignore
 from ..interruption import shielded
 from ._system import CREATE, cannot_link, is_exists, revalidate, seal, set_mode, system_path
-from .retry import DEFAULT_BUDGET, retry
+from .retry import DEFAULT_BUDGET, is_removal_passing, retry
 
 if TYPE_CHECKING:
     from ..events import EventSink
 
     PathLike = str | os.PathLike[str]
+
+
+# Seconds that a scanner may look at a file that nobody needs.
+_DISCARD_BUDGET = 1.0
 
 
 def write_atomically(
@@ -169,6 +173,12 @@ def _is_ours(path: str, identity: tuple[int, int]) -> bool:
 def _discard(path: str) -> None:
     """Remove a temporary file of ours; one that stays is found by the next clean-up of its folder."""
     try:
-        os.unlink(path)
+        retry(
+            lambda: os.unlink(path),
+            what=f"remove {path}",
+            budget=_DISCARD_BUDGET,
+            sink=ignore,
+            passing=is_removal_passing,
+        )
     except OSError:
         pass

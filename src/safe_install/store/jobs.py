@@ -15,7 +15,6 @@ believed of a path alone: what lies there has to be a store of the same user (`i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from ..errors import PolicyError, StoreError
 from ..fs._system import revalidate, system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
+from ..fs.remove import remove_file
 from ..fs.rights import ensure_folder, file_mode
 from ..locks.processes import Process
 from .layout import Layout
@@ -63,8 +63,7 @@ class JobLayer:
 
     def forget(self) -> None:
         """Remove the record; the store is left alone. A record that is gone already is no error."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(system_path(self.record))
+        remove_file(self.record)
 
 
 def register(runner: Layout, store: Path, *, job: str | None, budget: float, sink: EventSink) -> JobLayer:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from ..events import Noticed
 from ..fs._system import CREATE, revalidate, set_mode, system_path
 from ..fs.filesystem import is_network
+from ..fs.remove import remove_file
 from ..fs.rights import ensure_folder, file_mode
 from ..locks.processes import Process
 from ..locks.pulse import PULSE
@@ -44,6 +45,7 @@ _FORMAT = 1
 _ENDING = ".jsonl"
 _BEAT_SECONDS = 60.0
 _EXPIRY = 900.0
+_REMOVAL_BUDGET = 1.0  # seconds that somebody may read it on Windows
 """Seconds after the last sign of life: many beats, since a host that is short of memory may stand still for minutes."""
 
 
@@ -116,7 +118,7 @@ class OwnLease:
                 os.close(self._descriptor)
                 self._descriptor = None
                 with contextlib.suppress(OSError):
-                    os.unlink(system_path(self._path))
+                    remove_file(self._path, budget=_REMOVAL_BUDGET)
 
     def _is_ours(self, entry: Path) -> bool:
         return entry.is_relative_to(self._layout.root)
@@ -152,7 +154,7 @@ class OwnLease:
             _write_line(descriptor, header)
         except BaseException:
             os.close(descriptor)
-            os.unlink(place)
+            remove_file(place, budget=_REMOVAL_BUDGET)
             raise
         self._pulse.enter_context(PULSE.beating(self._beat, interval=_BEAT_SECONDS))
         return descriptor
@@ -211,7 +213,7 @@ def file_system_time(layout: Layout) -> float:
         return os.fstat(descriptor).st_mtime
     finally:
         os.close(descriptor)
-        os.unlink(place)
+        remove_file(place, budget=_REMOVAL_BUDGET)
 
 
 def read_lease(path: Path) -> Lease | None:

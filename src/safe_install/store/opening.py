@@ -27,6 +27,7 @@ from ..fs._system import (
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.filesystem import is_network
+from ..fs.remove import remove_file
 from ..fs.retry import is_passing, retry
 from ..models import Sharing
 from .layout import BUCKETS, PROBE_PREFIX
@@ -222,7 +223,7 @@ def _fill(layout: Layout, found: Marker, *, budget: float, sink: EventSink) -> M
         retry(attempt, what=f"make {folder}", budget=min(budget, _OTHERS_BUDGET), sink=sink, passing=may_pass)
 
     _for_each(layout.folders(), make, at_once=is_network(root))
-    modes, links = _try_out(system_path(layout.staging("trial")))
+    modes, links = _try_out(system_path(layout.staging("trial")), budget, sink)
     marker = dataclasses.replace(found, modes=modes, links=links, buckets=found.buckets.union(BUCKETS))
     write_marker(layout, marker, budget=budget, sink=sink)
     return marker
@@ -273,8 +274,11 @@ def _make_folder(place: str, mode: int) -> None:
         set_mode(place, mode)
 
 
-def _try_out(place: str) -> tuple[bool, bool]:
-    """Whether a file keeps the mode that it is given, and can have a second name, found by doing it (promise 7)."""
+def _try_out(place: str, budget: float, sink: EventSink) -> tuple[bool, bool]:
+    """Whether a file keeps the mode that it is given, and can have a second name, found by doing it (promise 7).
+
+    :param budget: seconds to wait for a scanner that looks at it (Windows).
+    """
     descriptor = os.open(place, CREATE, 0o600)
     try:
         try:
@@ -282,12 +286,12 @@ def _try_out(place: str) -> tuple[bool, bool]:
         finally:
             os.close(descriptor)
         # Closed: Windows removes no name of a file that is open.
-        return is_sealed(os.stat(place), executable=False), _has_second_name(place)
+        return is_sealed(os.stat(place), executable=False), _has_second_name(place, budget, sink)
     finally:
-        os.unlink(place)
+        remove_file(place, budget=budget, sink=sink)
 
 
-def _has_second_name(place: str) -> bool:
+def _has_second_name(place: str, budget: float, sink: EventSink) -> bool:
     second = f"{place}.link"
     try:
         os.link(place, second, follow_symlinks=False)
@@ -295,7 +299,7 @@ def _has_second_name(place: str) -> bool:
         if not cannot_link(error):
             raise
         return False
-    os.unlink(second)
+    remove_file(second, budget=budget, sink=sink)
     return True
 
 

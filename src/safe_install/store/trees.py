@@ -12,6 +12,7 @@ from ..errors import IntegrityError
 from ..fs._system import CREATE, is_ours, is_sealed, rights_below, seal, set_mode, system_path
 from ..fs.failures import explain
 from ..fs.hashing import content_time
+from ..fs.remove import remove_file
 from .manifest import FORMAT, FileEntry, Manifest
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..models import Digest
+
+_REMOVAL_BUDGET = 1.0  # seconds that a scanner may look at a file which nobody needs, on Windows
 
 TREE = "tree"
 """The folder of an entry that holds its files; the manifest lies beside it."""
@@ -67,7 +70,7 @@ class TreeWriter:
             finally:
                 os.close(descriptor)
         except BaseException:
-            os.unlink(place)
+            remove_file(place, budget=_REMOVAL_BUDGET)
             raise
         self._files.append(entry)
         return entry
