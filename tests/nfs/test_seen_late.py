@@ -33,7 +33,7 @@ store = Store.open(Path(sys.argv[1]))
 add_wheel(store, "demo")
 add_pointer(store, "demo")
 with store.stage_file() as staged:
-    staged.write_bytes(b"content")
+    staged.write_bytes(b"file")
     store.publish_file(staged, sys.argv[2])
 """
 
