@@ -208,6 +208,8 @@ class _Application:
             app_data=self.options.app_data,
             prompt=self.options.prompt,
             variables=self.options.variables,
+            budget=self.options.retry_budget,
+            sink=self.sink,
         )
         self._step("create")
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import TargetError
+from ..events import ignore
+from ..fs.retry import DEFAULT_BUDGET, retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..events import EventSink
     from ..models import Interpreter
 
 
@@ -21,6 +24,8 @@ def create_virtual_environment(
     app_data: Path,
     prompt: str | None = None,
     variables: Mapping[str, str] | None = None,
+    budget: float = DEFAULT_BUDGET,
+    sink: EventSink = ignore,
 ) -> None:
     """Make a virtual environment at *place*, an empty or missing folder. Takes about 80 ms.
 
@@ -29,6 +34,7 @@ def create_virtual_environment(
     :param prompt: what the activation scripts show; the name of the folder by default.
     :param variables: what *interpreter* is started with, where it has to be asked; some need ``LD_LIBRARY_PATH``, and
         on Windows all need ``SYSTEMROOT``.
+    :param budget: seconds for errors that pass: on Windows, a scanner opens files with which the library has not ended.
     :raises TargetError: ``environment-creation-failed``; what was made so far is at *place*.
     """
     if os.pathsep in place:
@@ -44,7 +50,13 @@ def create_virtual_environment(
         *([f"--prompt={prompt}"] if prompt else []),
     ]
     try:
-        _run(arguments, app_data, variables or {})
+        # What an earlier try made is made again.
+        retry(
+            lambda: _run(arguments, app_data, variables or {}),
+            what=f"make the environment {place}",
+            budget=budget,
+            sink=sink,
+        )
     except SystemExit as error:
         # Its argument parser complains in this way, on standard error.
         raise _failed(place, f"virtualenv refused its arguments, with exit code {error.code}") from error
