@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,12 +35,12 @@ def crash(nfs: Mount, host: Host) -> None:
     host.run("kill -9 -1", check=False)
 
 
-def wait_for_files(folder: Path, ending: str, job: subprocess.Popen[str]) -> None:
+def wait_for_files(folder: Path, pattern: str, job: subprocess.Popen[str]) -> None:
     """Wait for a file below *folder*, by listings alone: a name that is looked up too early is denied for long."""
 
     def is_there() -> bool:
         assert job.poll() is None, "it ended too early"
-        return any(name.endswith(ending) for _, _, files in os.walk(folder) for name in files)
+        return any(fnmatch(name, pattern) for _, _, files in os.walk(folder) for name in files)
 
     wait_until(is_there, patience=PATIENCE)
 
@@ -54,8 +55,8 @@ def test_a_host_dies_with_locks_leases_and_staging(nfs: Mount) -> None:
     jobs = [victims[0].start("sync", lock), victims[1].start("sync", big)]
     nfs.leftovers_expected = True
     try:
-        wait_for_files(here.store / "locks", ".owner", jobs[0])
-        wait_for_files(here.store / "staging", ".py", jobs[1])
+        wait_for_files(here.store / "locks", "build-*.owner", jobs[0])
+        wait_for_files(here.store / "staging", "*.py", jobs[1])
         crash(nfs, nfs.other)
     finally:
         for job in jobs:
@@ -83,7 +84,7 @@ def test_the_server_is_gone_for_twenty_seconds(nfs: Mount) -> None:
     members = [command_on(nfs, host, f"job-{host.name}", place="both") for host in (nfs.hosts[0], nfs.other)]
     jobs = [member.start("sync", lock) for member in members]
     try:
-        wait_for_files(members[0].store / "staging", ".py", jobs[0])
+        wait_for_files(members[0].store / "staging", "*.py", jobs[0])
         serve = shlex.quote("/mnt/control/serve")
         nfs.server.run(f"sh {serve} 0")
         time.sleep(20)
