@@ -105,7 +105,7 @@ def chosen(text: str) -> list[Combination]:
     everything = list(product())
     if text == "all":
         return everything
-    known = {each.name: each for each in (*SELECTED, *everything)}
+    known = {each.name: each for each in (*everything, *SELECTED)}
     if unknown := set(text.split(",")) - known.keys():
         raise ValueError(f"no laboratory is called {', '.join(sorted(unknown))}; there are {_listing(known)}")
     return [known[name] for name in text.split(",")]
