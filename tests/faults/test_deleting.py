@@ -44,15 +44,16 @@ def folders(root: Path) -> set[str]:
     return {path.name for path in root.rglob("*") if path.is_dir() and "site-packages" in path.parts[:-1]}
 
 
-def test_an_empty_folder_that_is_held_is_told_and_goes_with_the_next_run(tmp_path: Path, root: Path) -> None:
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.ESTALE, errno.EIO, errno.EACCES])
+def test_an_empty_folder_that_is_held_is_told_and_goes_with_the_next_run(tmp_path: Path, root: Path, code: int) -> None:
     events: list[Event] = []
-    with failing("rmdir", "/demo/deep/er", errno.EBUSY, times=None) as fault:
+    with failing("rmdir", "/demo/deep/er", code, times=None) as fault:
         install(root, [], scratch=tmp_path, remove=["demo"], retry_budget=0, sink=events.append)
     assert fault.happened
     assert folders(root) == {"demo", "deep", "er"}
     (told,) = leftovers(events)
     assert "demo/deep/er" in told
-    assert os.strerror(errno.EBUSY) in told
+    assert os.strerror(code) in told
     events.clear()
     with hold_environment(root, timeout=0, sink=events.append):
         pass

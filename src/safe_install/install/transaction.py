@@ -19,6 +19,7 @@ to fail: it stays in this folder, a note says so, and each later run tries again
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -32,7 +33,7 @@ from ..fs._system import system_path
 from ..fs.atomic import write_atomically
 from ..fs.failures import explain
 from ..fs.remove import remove_file, remove_tree
-from ..fs.retry import DEFAULT_BUDGET, is_passing, retry
+from ..fs.retry import DEFAULT_BUDGET, retry
 from ..interruption import shielded
 from .bytecode import remove_torn
 from .environment import CONFIGURATION, INNER_LOCK, JOURNAL, JOURNAL_FOLDER, is_denied, read_only
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 _DONE = "done.json"
 _LEFT = "left.json"
+# What `rmdir` says of a folder that is used, gone, or somebody's link.
+_IN_USE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR})
 _ASIDE = re.compile(r"aside(-[0-9a-f]{16})?")
 _REMOVAL_BUDGET = 5.0
 """Seconds to wait for what somebody holds and nobody needs; the next run tries again."""
@@ -122,12 +125,12 @@ class Transaction:
         Of those that somebody holds a note is kept, for the end of this change, and for later ones.
         """
         kept = set(keep)
-        emptying = _Emptying(self._root, self._sink, min(self._budget, _REMOVAL_BUDGET))
+        removing = _Removing(self._root, self._sink, min(self._budget, _REMOVAL_BUDGET))
         folders = {path.rpartition("/")[0] for path in removed}
         while folders := folders - kept:
-            folders = {folder.rpartition("/")[0] for folder in folders if emptying.remove(folder)}
-        for folder in emptying.held:
-            while folder not in kept:
+            folders = {folder.rpartition("/")[0] for folder in folders if removing.empty_folder(folder)}
+        for folder in removing.held:
+            while folder and folder not in kept:
                 self._left.append(folder)
                 folder = folder.rpartition("/")[0]  # noqa: PLW2901 - upwards, as far as it may go
 
@@ -264,24 +267,19 @@ def _is_inside(path: str) -> bool:
 def _remove_folder(root: str, sink: EventSink, budget: float = _REMOVAL_BUDGET) -> None:
     """Remove the journal's folder, and the folders it names; what somebody still holds is left to the next run."""
     folder = os.path.join(root, JOURNAL_FOLDER)
-    stuck, reason = folder, None
-    try:
-        # In this order: as long as anything of the rest is there, so is the note that there is nothing to undo.
+    removing = _Removing(root, sink, budget)
+    # In this order: as long as anything of the rest is there, so is the note that there is nothing to undo.
+    with contextlib.suppress(OSError):
         for name in os.listdir(system_path(folder)):
             if _ASIDE.fullmatch(name):
-                remove_tree(os.path.join(folder, name), budget=budget, sink=sink)
-        emptying = _Emptying(root, sink, budget)
-        for path in sorted(_read_left(os.path.join(folder, _LEFT)), key=len, reverse=True):
-            emptying.remove(path)
-        if emptying.held:
-            stuck, reason = _at(root, emptying.held[0]), emptying.reason
-        else:
-            remove_tree(folder, budget=budget, sink=sink)
-    except OSError as error:
-        reason = error.strerror
-    if reason is not None:
-        text = f"could not remove {stuck}: {reason}; the next run for this environment tries again"
-        sink(SteppedDown(kind="leftover", message=text))
+                removing.tree(f"{JOURNAL_FOLDER}/{name}")
+    for path in sorted(_read_left(os.path.join(folder, _LEFT)), key=len, reverse=True):
+        removing.empty_folder(path)
+    if not removing.held:
+        removing.tree(JOURNAL_FOLDER)
+    if removing.held:
+        what = f"could not remove {_at(root, removing.held[0])}: {removing.reason}"
+        sink(SteppedDown(kind="leftover", message=f"{what}; the next run for this environment tries again"))
 
 
 def _read_left(path: str) -> list[str]:
@@ -296,32 +294,44 @@ def _read_left(path: str) -> list[str]:
     return [each for each in found if isinstance(each, str) and each and _is_inside(each)]
 
 
-class _Emptying:
-    """Removes empty folders.
+class _Removing:
+    """Removes what nobody needs. All paths are relative to the root.
 
-    :param budget: seconds to wait for all of them together.
+    :param budget: seconds to wait for all of it together.
     """
 
     def __init__(self, root: str, sink: EventSink, budget: float) -> None:
         self.held: list[str] = []
-        """Those that are empty, and cannot be removed now."""
+        """What cannot be removed now."""
         self.reason = ""
         self._root = root
         self._sink = sink
         self._deadline = time.monotonic() + budget
 
-    def remove(self, folder: str) -> bool:
-        """Remove *folder*, relative to the root, when it is empty; return whether it was, and is gone."""
-        place = _at(self._root, folder)
-        left = max(0.0, self._deadline - time.monotonic())
+    def tree(self, path: str) -> None:
+        """Remove a folder with all that is in it."""
         try:
-            retry(lambda: os.rmdir(system_path(place)), what=f"remove {place}", budget=left, sink=self._sink)
+            remove_tree(_at(self._root, path), budget=self._seconds(), sink=self._sink)
         except OSError as error:
-            if is_passing(error):
-                self.held.append(folder)
-                self.reason = error.strerror or str(error)
+            self._hold(path, error)
+
+    def empty_folder(self, path: str) -> bool:
+        """Remove a folder when it is empty; return whether it was, and is gone."""
+        place = _at(self._root, path)
+        try:
+            retry(lambda: os.rmdir(system_path(place)), what=f"remove {place}", budget=self._seconds(), sink=self._sink)
+        except OSError as error:
+            if error.errno not in _IN_USE:
+                self._hold(path, error)
             return False
         return True
+
+    def _seconds(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
+    def _hold(self, path: str, error: OSError) -> None:
+        self.held.append(path)
+        self.reason = self.reason or error.strerror or str(error)
 
 
 def _at(root: str, path: str) -> str:
