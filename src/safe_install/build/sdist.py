@@ -16,12 +16,14 @@ The one top-level folder that the sdist specification asks for is found, but its
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING
 
 from ..errors import IntegrityError
 from ..events import PhaseEnded, PhaseStarted, ignore
+from ..fs._system import system_path
 from ..fs.failures import explain
 from ..fs.remove import remove_tree
 from .extraction import Extraction, Limits, MemberProblem
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from ..events import EventSink
 
 __all__ = ["Limits", "unpack_sdist"]
+
+_REMOVAL_BUDGET = 5.0
 
 
 def unpack_sdist(
@@ -64,13 +68,13 @@ def unpack_sdist(
         top = extraction.finish()
         extraction.tell(filename, sink)
     except MemberProblem as problem:
-        remove_tree(folder, sink=sink)
+        _discard(folder, sink)
         raise _refusal(filename, problem) from None
     except OSError as error:
-        remove_tree(folder, sink=sink)
+        _discard(folder, sink)
         raise explain(error, doing=f"unpack {filename}", path=folder, option="--scratch") from error
     except BaseException:
-        remove_tree(folder, sink=sink)
+        _discard(folder, sink)
         raise
     else:
         return top
@@ -78,9 +82,15 @@ def unpack_sdist(
         sink(PhaseEnded(phase="unpack", key=key, seconds=time.monotonic() - began))
 
 
+def _discard(folder: Path, sink: EventSink) -> None:
+    # What stays goes with the scratch folder, and must not hide what went wrong.
+    with contextlib.suppress(OSError):
+        remove_tree(folder, budget=_REMOVAL_BUDGET, sink=sink)
+
+
 def _read_into(archive: Path, extraction: Extraction) -> None:
     # A tar can hold a zip at its end, and many programs would call it a zip: the first bytes decide.
-    with archive.open("rb") as file:
+    with open(system_path(archive), "rb") as file:
         is_zip = file.read(4) in {b"PK\x03\x04", b"PK\x05\x06"}
     if is_zip:
         from .zips import read_zip

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -228,5 +228,7 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        remove_tree(folder, budget=_REMOVAL_BUDGET)
+        # What stays goes with the scratch folder, and must not hide what went wrong.
+        with suppress(OSError):
+            remove_tree(folder, budget=_REMOVAL_BUDGET)
         raise

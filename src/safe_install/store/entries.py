@@ -102,8 +102,7 @@ def _list(folder: Path) -> list[tuple[str, os.stat_result]]:
     try:
         names = os.listdir(place)
     except PermissionError:
-        # A job took its rights away, or a build left it so (uv#3515); only its owner can give them back.
-        os.chmod(place, stat.S_IMODE(os.lstat(place).st_mode) | stat.S_IRWXU)
+        _give_rights(place)
         names = os.listdir(place)
     except FileNotFoundError:
         return []
@@ -116,11 +115,22 @@ def _list(folder: Path) -> list[tuple[str, os.stat_result]]:
     return found
 
 
+def _give_rights(place: str) -> None:
+    """A job took the rights of a folder away, or a build left it so (uv#3515); only its owner can give them back."""
+    os.chmod(place, stat.S_IMODE(os.lstat(place).st_mode) | stat.S_IRWXU)
+
+
 def _is_whole(wheel: Path) -> bool:
+    manifest = system_path(wheel / MANIFEST)
     try:
-        return stat.S_ISREG(os.lstat(system_path(wheel / MANIFEST)).st_mode)
+        try:
+            state = os.lstat(manifest)
+        except PermissionError:
+            _give_rights(system_path(wheel))
+            state = os.lstat(manifest)
     except OSError:
         return False
+    return stat.S_ISREG(state.st_mode)
 
 
 # A reader that listed the folder a moment ago still finds the version it chose.

@@ -65,10 +65,7 @@ def find_leftovers(
     :param now: by the file system's clock.
     :param for_people: seconds that logs and quarantined entries are kept at most.
     """
-    for kind in ("staging", "trash"):
-        for item in _items(layout.root / kind):
-            if is_tag_of_the_dead(owner_of(item.name)) or _changed(item.path) < now - QUIET:
-                yield LeftOver(path=layout.root / kind / item.name, kind=kind)
+    yield from moved_or_staged(layout, now=now)
     for each in debris:
         if each.reason not in {"half-made", "temporary"} or each.changed < now - _patience(each):
             yield LeftOver(path=each.path, kind=each.reason)
@@ -86,6 +83,14 @@ def find_leftovers(
     for item in _older(checked, now - _BOOT_RECORDS):
         if item.name != current:
             yield LeftOver(path=checked / item.name, kind="record of a boot")
+
+
+def moved_or_staged(layout: Layout, *, now: float) -> Iterator[LeftOver]:
+    """Yield what is half made, or half deleted, and whose process has ended, or seems to."""
+    for kind in ("staging", "trash"):
+        for item in _items(layout.root / kind):
+            if is_tag_of_the_dead(owner_of(item.name)) or _changed(item.path) < now - QUIET:
+                yield LeftOver(path=layout.root / kind / item.name, kind=kind)
 
 
 def dead_job_layers(layout: Layout, *, now: float) -> Iterator[tuple[JobLayer, bool]]:
@@ -152,7 +157,9 @@ def _changed(place: str) -> float:
         if stat.S_ISDIR(state.st_mode):
             for folder, names, files in os.walk(place):
                 for name in (*names, *files):
-                    latest = max(latest, _time_of(os.lstat(os.path.join(folder, name))))
+                    # Where this user may not look, nothing of this user changes.
+                    with contextlib.suppress(PermissionError):
+                        latest = max(latest, _time_of(os.lstat(os.path.join(folder, name))))
     except OSError:
         return float("inf")
     return latest

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import IntegrityError, StoreError
+from ..events import Noticed
 from ..fs._system import system_path
 from ..fs.failures import explain
 from ..fs.remove import remove_tree
 from .layout import BUILT, FILES, INDEX, SELECTIONS, WHEELS, name_of
 from .leases import file_system_time
+from .leftovers import moved_or_staged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -62,6 +64,8 @@ def collect(seed: WritableSeed, *, keep: int, min_age: float, dry_run: bool, sin
             _remove(seed, seed.layout.generation(digest), sink)
         for path in (*old, *_leftovers(seed)):
             _remove(seed, path, sink)
+        for left in moved_or_staged(seed.layout, now=now):
+            _delete(left.path, sink)
     return Collected(generations=tuple(gone), entries=len(old), bytes=size)
 
 
@@ -165,8 +169,16 @@ def _remove(seed: WritableSeed, path: Path, sink: EventSink) -> None:
     moved = seed.layout.trash()
     try:
         os.rename(system_path(path), system_path(moved))
-        remove_tree(moved, budget=_BUDGET, sink=sink)
     except FileNotFoundError:
-        pass
+        return
     except OSError as error:
         raise explain(error, doing="remove an entry of the seed", path=path) from error
+    _delete(moved, sink)
+
+
+def _delete(moved: Path, sink: EventSink) -> None:
+    """Delete what is out of the way; what somebody holds is left to the next clean-up."""
+    try:
+        remove_tree(moved, budget=_BUDGET, sink=sink)
+    except OSError as error:
+        sink(Noticed(message=f"{moved} could not be deleted yet: {error.strerror}", detail=True))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 from helpers.capabilities import unix_only
 from helpers.faults import failing
+from helpers.storage import dead_tag
 from helpers.stores import digest_of, publish_names, put_file, put_wheel, state_of
 
 from safe_install.errors import IntegrityError, StoreError
 from safe_install.models import Digest, SeedReference
-from safe_install.store import BUILT, Store
+from safe_install.store import BUILT, Store, seed_cleanup
 from safe_install.store.seed_cleanup import collect
 from safe_install.store.seed_filling import Listing
 from safe_install.store.seed_view import open_view
@@ -114,6 +116,26 @@ def test_what_killed_publishers_left_is_removed(root: Path) -> None:
         path.write_bytes(b"half")
     gc(root)
     assert not any(path.exists() for path in leftovers)
+
+
+@unix_only
+def test_what_somebody_has_open_is_out_of_the_way_and_goes_another_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `.nfs` name keeps its folder from being empty as long as the file is open."""
+    publish_names(root, ["listed"])
+    put_wheel(Store.open(root), "unlisted")
+    monkeypatch.setattr(seed_cleanup, "_BUDGET", 0)
+    with failing("rmdir", "/trash/", errno.ENOTEMPTY, times=None) as fault:
+        assert gc(root).entries == 1
+    assert fault.happened
+    assert wheels(root, "listed", "unlisted") == [True, False]
+    (left,) = (root / "trash").iterdir()
+    gc(root)
+    assert left.exists()  # its process still runs
+    left.rename(root / "trash" / f"left.{dead_tag()}")
+    gc(root)
+    assert os.listdir(root / "trash") == []
 
 
 def test_a_list_that_was_never_current_lives_for_a_while(root: Path) -> None:
