@@ -159,6 +159,47 @@ def test_a_file_with_too_many_names_is_copied_and_the_others_still_linked(source
     assert [type(event) for event in events] == [SteppedDown]
 
 
+def test_a_way_that_goes_on_failing_in_a_way_that_passes_is_left_and_told(source: Path, target: Path) -> None:
+    """Some file systems answer a new file's reflink with EAGAIN (uv#19674)."""
+    with failing("ioctl", "", errno.EAGAIN, times=None, module=fcntl):
+        linker, events = place(LinkMode.AUTO, source, target)
+    assert linker.used == {LinkMode.HARDLINK: 2}
+    (told,) = (event.message for event in events if isinstance(event, SteppedDown))
+    assert told == f"files are linked: reflink failed with: {os.strerror(errno.EAGAIN)}"
+
+
+def test_a_way_that_fails_for_a_moment_is_tried_again_and_kept(source: Path, target: Path) -> None:
+    events: list[Event] = []
+    linker = Linker(LinkMode.AUTO, sink=events.append, retry_budget=5)
+    with failing("link", "module.py", errno.EAGAIN, times=2) as fault:
+        linker.link_files(str(source), str(target), ENTRIES)
+    assert len(fault.hits) in {0, 2}  # none where reflinks work
+    assert LinkMode.COPY not in linker.used
+    assert not any(isinstance(event, SteppedDown) for event in events)
+
+
+def test_an_explicit_mode_that_goes_on_failing_fails(source: Path, target: Path) -> None:
+    with (
+        failing("link", "module.py", errno.EAGAIN, times=None),
+        pytest.raises(StoreError, match=os.strerror(errno.EAGAIN)),
+    ):
+        place(LinkMode.HARDLINK, source, target)
+    assert os.listdir(target) == []
+
+
+@pytest.mark.usefixtures("without_reflinks")
+def test_files_of_others_that_may_not_be_linked_are_copied_with_that_reason(source: Path, target: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    for name, _ in ENTRIES:
+        os.chown(source / name, 65531, 65531)
+    with failing("link", "module.py", errno.EPERM, times=None):
+        linker, _ = place(LinkMode.AUTO, source, target)
+    assert linker.used == {LinkMode.COPY: 2}
+    assert linker.reason is not None
+    assert "fs.protected_hardlinks" in linker.reason
+
+
 @pytest.mark.usefixtures("without_reflinks")
 def test_a_network_file_system_is_copied_from_without_trying(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
