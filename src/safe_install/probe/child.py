@@ -57,12 +57,13 @@ def _probe_place(path: str, roles: list[Role], *, write: bool) -> None:
     if not write:
         _tell(done=True)
         return
-    _tell(folder=trial.choose_folder())
+    folder = trial.choose_folder()
+    _tell(folder=folder)
     try:
         if _run("writing", lambda: steps.writing(trial)):
             _try_out(trial)
     finally:
-        _remove(trial.private)
+        _remove(folder)
 
 
 def _try_out(trial: steps.Trial) -> None:
@@ -128,7 +129,7 @@ def _probe_links(request: Mapping[str, Any]) -> None:
         layer=request["layer"],
         mode=mode,
         reason=linker.reason or "",
-        problem=problem,
+        problem=problem or ("" if mode else "no file was placed"),
         foreign=bool(request["sample"]),
     )
     _tell(step="links", facts=write_facts(facts))

@@ -194,5 +194,4 @@ def _place(path: str, roles: frozenset[Role], child: _Child) -> PlaceFacts:
     if not finished and not child.is_late:
         failed.append(f"{begun}: its process ended too early")
     hung = begun if child.is_late and not finished else ""
-    left = "".join(message["kept"] for message in child.messages if "kept" in message)
-    return PlaceFacts(path=path, roles=roles, **parts, hung=hung, failed=tuple(failed), left=left)
+    return PlaceFacts(path=path, roles=roles, **parts, hung=hung, failed=tuple(failed))

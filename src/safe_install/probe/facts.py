@@ -204,7 +204,6 @@ class PlaceFacts:
 
     :param hung: the step that did not end within the deadline.
     :param failed: steps that failed, each with its reason: ``room: Input/output error``.
-    :param left: what could not be removed again.
     """
 
     path: str
@@ -224,7 +223,6 @@ class PlaceFacts:
     native_lock: LockTrial | None = None
     hung: str = ""
     failed: tuple[str, ...] = ()
-    left: str = ""
 
 
 STEPS: Mapping[str, type] = {

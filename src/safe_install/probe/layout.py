@@ -155,7 +155,7 @@ class _Decision:
     def _link_mode(self, layers: Sequence[LayerChoice]) -> LinkMode:
         first = next((place for place in self._facts.places if layers and place.path == layers[0].path), None)
         trial = link_of(first, self._facts) if first else None
-        if trial is None or trial.problem:
+        if trial is None or not trial.mode:
             return LinkMode.COPY  # always works
         return LinkMode(trial.mode)
 

@@ -6,6 +6,7 @@ private folder, which that process removes.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -26,7 +27,7 @@ from ..fs.link import LinkEntry, Linker
 from ..locks.processes import is_tag_of_the_dead, own_tag
 from ..models import LinkMode, Sharing
 from ..store.layout import PROBE_PREFIX, Layout
-from ..store.opening import recognise_layout
+from ..store.opening import read_marker, recognise_layout
 from ..store.sharing import is_for_group
 from ._system import acl_writers, free_files, has_default_acl, length, limits
 from .facts import STORES, Abilities, Clock, LeftOvers, Mount, Names, Rights, Role, Room, StoreState, Where, Writing
@@ -60,9 +61,9 @@ class Trial:
 
     @property
     def private(self) -> str:
-        """The private folder, which exists."""
+        """The private folder, which exists, for system calls."""
         assert self.folder is not None
-        return self.folder
+        return system_path(self.folder)
 
     def file(self, name: str, content: bytes = b"x") -> str:
         """Make a file in the private folder; return its path."""
@@ -173,13 +174,15 @@ def store(trial: Trial) -> StoreState:
     problem = message = remedy = strangers = ""
     marker = None
     try:
-        marker = recognise_layout(layout)
+        recognise_layout(layout)
     except (StoreError, PolicyError) as error:
         problem, message = error.code, error.message
         if problem == "store-not-ours" and not _names_but_probes(root):
             problem = message = ""
     if not os.path.isdir(root):
         return StoreState(problem=problem, message=message)
+    with contextlib.suppress(StoreError):
+        marker = read_marker(layout)
     sharing = marker.sharing if marker else Sharing.GROUP if is_for_group(os.stat(root)) else Sharing.PRIVATE
     by_group = sharing is Sharing.GROUP and is_for_group(os.stat(root))
     # A seed that jobs only read may belong to whom it likes.
@@ -208,7 +211,7 @@ def left_overs(trial: Trial) -> LeftOvers:
 def writing(trial: Trial) -> Writing:
     """Make the private folder, and a file in it."""
     try:
-        os.mkdir(system_path(trial.private), 0o700)
+        os.mkdir(trial.private, 0o700)
         os.unlink(trial.file("first"))
     except OSError as error:
         kind = "other"

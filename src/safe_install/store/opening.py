@@ -77,7 +77,7 @@ def open_layout(layout: Layout, *, budget: float, sink: EventSink, sharing: Shar
     root = system_path(layout.root)
     try:
         made = _make_root(layout, adopt=sharing is None)
-        marker = _read_marker(layout)
+        marker = read_marker(layout)
         if not made:
             _refuse_unsafe(layout.root, sharing or (marker.sharing if marker else _meant(layout.root)))
         if not os.access(root, os.W_OK | os.X_OK):
@@ -112,7 +112,7 @@ def recognise_layout(layout: Layout) -> Marker:
                 code="store-unsafe",
                 hint="take the right to write away from others if you trust what is in it now",
             )
-        marker = _read_marker(layout)
+        marker = read_marker(layout)
     except FileNotFoundError as error:
         raise StoreError(f"there is no store at {layout.root}", code="store-missing") from error
     except NotADirectoryError as error:
@@ -174,8 +174,11 @@ def _refuse_unsafe(root: Path, sharing: Sharing) -> None:
     )
 
 
-def _read_marker(layout: Layout) -> Marker | None:
-    """Return what ``store.json`` says; None when there is none, or only a part of a crash."""
+def read_marker(layout: Layout) -> Marker | None:
+    """Return what ``store.json`` says; None when there is none, or only a part of a crash.
+
+    :raises StoreError: ``store-not-ours``, ``store-newer-format``.
+    """
     try:
         with open(system_path(layout.marker), "rb") as file:
             document = json.loads(file.read())

@@ -41,11 +41,16 @@ def run(options: Mapping[str, Any], *, paths: Sequence[str], fix: bool, deadline
         if not call.settings.json:
             _print(call, diagnosis)
         if diagnosis.blocking:
+            from ...probe.mending import MENDED
+
             codes = list(dict.fromkeys(finding.code for finding in diagnosis.blocking))
+            can_mend = not fix and not MENDED.isdisjoint(codes)
             raise StoreError(
                 f"an installation with these settings cannot succeed: {', '.join(codes)}",
                 code="layout-unusable",
-                hint="`--fix` puts right what is safe" if not fix else "what mends it stands beside each finding",
+                hint="`--fix` puts it right where that is safe"
+                if can_mend
+                else "what mends it stands beside each finding",
             )
 
     # What is wrong with the folder for temporary files is to be told, and not to be met.
@@ -139,15 +144,17 @@ def _print_table(findings: Sequence[Finding]) -> None:
     from rich.text import Text
 
     table = Table(show_lines=True, expand=False)
-    for heading in ("level", "where", "what, and what comes of it", "what mends it"):
+    for heading in ("finding", "where", "what, and what comes of it", "what mends it"):
         table.add_column(heading, overflow="fold")
     for each in findings:
         cause = (
             Text(f"{each.cause}\n", style="bold").append(each.effect, style="not bold") if each.effect else each.cause
         )
         where = "\n".join(filter(None, (" and ".join(each.roles), each.place)))
-        level = Text(each.level.value, style=_COLOURS[each.level.value])
-        table.add_row(level, Text(where), cause, Text(each.mend))
+        name = Text(each.level.value, style=_COLOURS[each.level.value]).append(
+            f"\n{each.code}", style="default not bold"
+        )
+        table.add_row(name, Text(where), cause, Text(each.mend))
     Console().print(table)
 
 
