@@ -6,6 +6,7 @@ process locked can be read there, and a file that is open is never deleted.
 
 from __future__ import annotations
 
+import builtins
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ from safe_install.fs.failures import explain
 from safe_install.fs.remove import remove_tree
 from safe_install.locks.holding import hold
 from safe_install.locks.notes import OwnNote, read_note_bytes
+from safe_install.models import Digest
+from safe_install.store.documents import CachedPage
+from safe_install.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +84,17 @@ def test_error_is_explained(tmp_path: Path, code: int, told: str) -> None:
     found = explain(error(code), doing="write", path=tmp_path)
     assert isinstance(found, StoreError)
     assert found.code == told
+
+
+def test_page_whose_deletion_is_pending_is_looked_at_again(tmp_path: Path) -> None:
+    """Its name is denied as long as somebody has it open; Python's `open` says no more than that (uv#2810, in a herd)."""
+    store = Store.open(tmp_path / "store", retry_budget=10)
+    page = CachedPage(url="https://index.test/", content_type="text/html", body=b"x")
+    store.publish_page(Digest("ab" * 32), page)
+    denied = PermissionError(13, "Permission denied")
+    with failing("open", "/index-1/", denied, times=2, module=builtins) as fault:
+        assert store.page(Digest("ab" * 32)) == page
+    assert len(fault.hits) == 2
 
 
 def test_nobody_reads_a_file_that_is_locked(tmp_path: Path) -> None:

@@ -72,12 +72,17 @@ def longest_path() -> int | None:
 
 def is_passing(error: OSError) -> bool:
     """Whether the same call may succeed in a moment."""
-    return error.winerror in PASSING_ERRORS
+    return error.winerror in PASSING_ERRORS or _is_denied_open(error)
 
 
 def is_removal_passing(error: OSError) -> bool:
     """Whether removing may succeed in a moment."""
-    return error.winerror in _REMOVAL_PASSING
+    return error.winerror in _REMOVAL_PASSING or _is_denied_open(error)
+
+
+def _is_denied_open(error: OSError) -> bool:
+    """Whether `open` was denied: it tells no code of Windows. A file whose deletion is pending is denied, too."""
+    return error.winerror is None and error.errno == errno.EACCES
 
 
 def meaning(error: OSError) -> int | None:
