@@ -95,11 +95,12 @@ class Herd:
     """A context manager; at its end no process of it runs.
 
     :param folder: for everything but the store.
+    :param index: None for what *variables* name.
     :param store: shared by all.
     :param variables: for all.
     """
 
-    def __init__(self, folder: Path, index: LocalIndex, *, size: int, store: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, index: LocalIndex | None, *, size: int, store: Path, **variables: str) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.store = store
@@ -138,7 +139,8 @@ class Herd:
         home = self.folder / f"job-{number}"
         command = Command(home=home / "home", folder=home / "work")
         command.variables |= {**self._variables, "SAFE_INSTALL_CACHE_DIR": str(self.store)}
-        command.use(self._index)
+        if self._index is not None:
+            command.use(self._index)
         member = Member(command, arguments, variables)
         self.members.append(member)
         return member

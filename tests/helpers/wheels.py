@@ -115,6 +115,7 @@ def make_sdist(
     build_requires: Iterable[str] = (),
     sleep: float = 0.0,
     failure: str | None = None,
+    setup_py: str | None = None,
     kind: Literal["tar.gz", "zip"] = "tar.gz",
 ) -> tuple[str, bytes]:
     """Return file name and bytes of an sdist.
@@ -125,6 +126,7 @@ def make_sdist(
     :param files: as for `make_wheel`; the in-tree backend packs all of them.
     :param sleep: seconds that each hook of the in-tree backend takes at least.
     :param failure: what each hook of the in-tree backend fails with, when given.
+    :param setup_py: instead of the ``setup.py`` that the backend of this name makes.
     """
     stem = f"{escaped(name)}-{version}"
     contents = {path: _bytes(content) for path, content in (files or default_files(name, version)).items()}
@@ -133,7 +135,7 @@ def make_sdist(
     ).encode()
     if backend == "setup.py":
         script = _SETUP_PY.format(name=name, version=version, package=escaped(name), requires=list(requires_dist))
-        contents["setup.py"] = script.encode()
+        contents["setup.py"] = _bytes(script if setup_py is None else setup_py)
     elif backend == "setuptools":
         values = [json.dumps(value) for value in (name, version, list(requires_dist))]
         contents["pyproject.toml"] = _SETUPTOOLS_TOML.format(
