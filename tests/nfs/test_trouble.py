@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab_nfs("trouble")
 
-FILES = {f"many/{number}.py": f"n = {number}\n" for number in range(400)}
+FILES = {f"many/{number}.py": f"n = {number}\n" for number in range(1000)}
 DAY = 86400
 
 
