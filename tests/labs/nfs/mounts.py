@@ -146,7 +146,7 @@ class Mount:
 
 
 @contextlib.contextmanager
-def opened(tmp_path: Path, combination: Combination) -> Iterator[Mount]:
+def opened(combination: Combination) -> Iterator[Mount]:
     """Make the folders of one test and remove them at the end, when nothing is left in them that should not be."""
     name = f"safe-install-{secrets.token_hex(6)}"
     others = [line for line in os.environ.get("SAFE_INSTALL_TESTS_NFS_HOSTS", "").split(";") if line.strip()]

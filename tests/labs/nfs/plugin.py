@@ -91,7 +91,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def nfs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mount]:
+def nfs(request: pytest.FixtureRequest) -> Iterator[Mount]:
     """A folder of its own on an NFS mount, and the hosts that have it; nothing may be left in it but what is published."""
     combination: Combination = request.param
     if not os.environ.get("SAFE_INSTALL_TESTS_NFS"):
@@ -99,7 +99,7 @@ def nfs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mount]:
     marker = request.node.get_closest_marker(_MARKER)
     if combination == _ELSEWHERE and marker.args and marker.args[0] not in {PLAIN, UPKEEP, REPORT}:
         pytest.skip(f"needs a laboratory with the trait {marker.args[0]!r}: --lab nfs")
-    with mounts.opened(tmp_path, combination) as mount:
+    with mounts.opened(combination) as mount:
         yield mount
         request.node.user_properties.append((_FIGURES, dict(mount.figures)))
 
