@@ -45,10 +45,10 @@ class Doctor:
         self.command = command
         self.document: dict[str, Any] = {}
 
-    def __call__(self, *arguments: str | Path, code: int = 0, **variables: str | None) -> dict[str, str]:
+    def __call__(self, *arguments: str | Path, code: int = 0) -> dict[str, str]:
         """Return the level of each finding by its code, ``looked-at`` and those of the machine left out."""
         before = names_below(self.command.home.parent)
-        result = self.command("doctor", "--json", *arguments, code=code, **variables)
+        result = self.command("doctor", "--json", *arguments, code=code)
         after = names_below(self.command.home.parent)
         assert {name for name in after - before if not name.endswith("report.json")} == set()
         self.document = json.loads(result.stdout)
@@ -348,7 +348,8 @@ def test_an_untrusted_job_with_the_user_of_trusted_ones_is_a_danger(doctor: Doct
 
 
 def test_a_ci_system_whose_jobs_share_a_user_is_told(doctor: Doctor, store: Path) -> None:
-    assert doctor(GITLAB_CI="true")["one-user-for-all"] == "notice"
+    doctor.command.variables["GITLAB_CI"] = "true"
+    assert doctor()["one-user-for-all"] == "notice"
     assert "GitLab CI" in doctor.finding("one-user-for-all")["cause"]
     assert doctor.document["machine"]["ci"] == "GitLab CI"
 
@@ -624,9 +625,9 @@ def test_a_signal_leaves_nothing(command: Command, store: Path, number: signal.S
     hang(command, calls[place])
     # Such a process has made a file before it hung, and Python may write its own.
     before = names_below(command.home.parent)
-    process = command.start(
-        "doctor", "--deadline", "60", **({"SAFE_INSTALL_LINK_MODE": "copy"} if place == "links" else {})
-    )
+    if place == "links":
+        command.variables["SAFE_INSTALL_LINK_MODE"] = "copy"
+    process = command.start("doctor", "--deadline", "60")
     deadline = time.monotonic() + 60
     while not ready.exists():
         assert process.poll() is None, process.communicate()

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -159,7 +160,7 @@ class _Child:
 
     def kill(self) -> None:
         """End it, and the second process that it may have started; one that the kernel holds stays."""
-        if os.name == "nt":
+        if sys.platform == "win32":
             self._process.kill()  # the second one ends when nobody tells it anything any more
         else:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = unix_only
+fcntl = pytest.importorskip("fcntl")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from helpers.places import LINK, change_role, fine_facts
 
 from safe_install.models import LinkMode, Trust
 from safe_install.probe.facts import LockTrial, PlaceFacts, Role
-from safe_install.probe.findings import Level
+from safe_install.probe.findings import Level, Rule, WholeRule
 from safe_install.probe.rules import PLACE_RULES, WHOLE_RULES, judge
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ STORE, ENVIRONMENT, SCRATCH, TEMP, HOME, SEED = (
 )
 NFS = {"type": "nfs4", "source": "server:/export", "point": "/mnt"}
 
+TABLE: tuple[Rule | WholeRule, ...] = (*PLACE_RULES, *WHOLE_RULES)
 # Finding, place, part, and what is different in it.
 PLACES: tuple[tuple[str, Role, str, Mapping[str, Any]], ...] = (
     ("hangs", STORE, "", {"hung": "room"}),
@@ -160,11 +161,11 @@ def test_what_takes_more_than_one_fact_is_one_finding_too(code: str) -> None:
 
 def test_every_finding_of_the_table_is_shown_to_appear() -> None:
     fine = {finding.code for finding in judge(fine_facts())}
-    assert {rule.code for rule in (*PLACE_RULES, *WHOLE_RULES)} == {each[0] for each in PLACES} | set(OTHERS) | fine
+    assert {rule.code for rule in TABLE} == {each[0] for each in PLACES} | set(OTHERS) | fine
 
 
 def test_no_two_findings_have_one_name() -> None:
-    codes = [rule.code for rule in (*PLACE_RULES, *WHOLE_RULES)]
+    codes = [rule.code for rule in TABLE]
     assert len(codes) == len(set(codes))
 
 
