@@ -185,7 +185,7 @@ def test_the_installer_of_the_report_fails_there(disks: Disks, index: StockedInd
         pytest.skip(f"{REPORTED} was made for other systems")
     layout = two_disks(disks)
     tool = tmp_path / "tool"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tool, REPORTED]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", tool, REPORTED]
     if subprocess.run(pip, check=False, capture_output=True).returncode != 0:
         missing(REPORTED, "configure pip for an index that has it")
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "UV_CACHE_DIR": str(layout.store)}
