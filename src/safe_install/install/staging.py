@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _REMOVAL_BUDGET = 5.0
 """Seconds to wait for what somebody holds and nobody needs; the next run tries again."""
+_SHORT_BUDGET = 0.5
+"""The same at the beginning of the next run."""
 
 
 @contextlib.contextmanager
@@ -107,7 +109,8 @@ def remove_leftovers(root: str, *, sink: EventSink) -> None:
     with contextlib.suppress(OSError):
         for name in os.listdir(system_path(parent)):
             if name.startswith(prefix):
-                _discard(os.path.join(parent, name), sink)
+                # It has been waited for once.
+                _discard(os.path.join(parent, name), sink, _SHORT_BUDGET)
 
 
 def _rewrite(path: str, token: str) -> None:
@@ -130,9 +133,9 @@ def _prefix(root: str) -> str:
 
 
 @shielded
-def _discard(folder: str, sink: EventSink) -> None:
+def _discard(folder: str, sink: EventSink, budget: float = _REMOVAL_BUDGET) -> None:
     try:
-        remove_tree(folder, budget=_REMOVAL_BUDGET, sink=sink)
+        remove_tree(folder, budget=budget, sink=sink)
     except OSError as error:
         text = f"could not remove {folder}: {error.strerror}; the next run for this environment tries again"
         sink(SteppedDown(kind="leftover", message=text))

@@ -53,6 +53,8 @@ _IN_USE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}
 _ASIDE = re.compile(r"aside(-[0-9a-f]{16})?")
 _REMOVAL_BUDGET = 5.0
 """Seconds to wait for what somebody holds and nobody needs; the next run tries again."""
+_SHORT_BUDGET = 0.5
+"""The same at the beginning of the next run."""
 # Of no environment: what a folder that counts as empty may hold (see `environment`).
 _FOREIGN = re.compile(rf"{re.escape(INNER_LOCK)}(\.owner)?|lost\+found|{re.escape(JOURNAL_FOLDER)}")
 
@@ -129,7 +131,7 @@ class Transaction:
         folders = {path.rpartition("/")[0] for path in removed}
         while folders := folders - kept:
             folders = {folder.rpartition("/")[0] for folder in folders if removing.empty_folder(folder)}
-        for folder in removing.held:
+        for folder in list(removing.held):
             while folder and folder not in kept:
                 self._left.append(folder)
                 folder = folder.rpartition("/")[0]  # noqa: PLW2901 - upwards, as far as it may go
@@ -157,7 +159,9 @@ class Transaction:
         if self._configuration:
             self._move(os.path.join(self._folder, CONFIGURATION), os.path.join(self._root, CONFIGURATION))
         self._move(os.path.join(self._folder, JOURNAL), os.path.join(self._folder, _DONE))
-        _remove_folder(self._root, self._sink, min(self._budget, _REMOVAL_BUDGET))
+        # What an earlier change left has been told, when this one began.
+        fresh = {JOURNAL_FOLDER, f"{JOURNAL_FOLDER}/{os.path.basename(self._aside)}", *self._left}
+        _remove_folder(self._root, self._sink, min(self._budget, _REMOVAL_BUDGET), told=fresh)
 
     def _note_left(self) -> None:
         place = os.path.join(self._folder, _LEFT)
@@ -210,7 +214,8 @@ def recover(root: str, *, sink: EventSink) -> None:
             context=(f"what it moved aside is in {folder}",),
             hint="remove the environment's folder and run the command again",
         ) from error
-    _remove_folder(root, sink)
+    # It has been waited for once.
+    _remove_folder(root, sink, _SHORT_BUDGET)
 
 
 def _is_at_rest(folder: str) -> bool:
@@ -264,8 +269,11 @@ def _is_inside(path: str) -> bool:
     return not (path.startswith("/") or ".." in path.split("/") or os.path.isabs(path))
 
 
-def _remove_folder(root: str, sink: EventSink, budget: float = _REMOVAL_BUDGET) -> None:
-    """Remove the journal's folder, and the folders it names; what somebody still holds is left to the next run."""
+def _remove_folder(root: str, sink: EventSink, budget: float, *, told: Collection[str] | None = None) -> None:
+    """Remove the journal's folder, and the folders it names; what somebody still holds is left to the next run.
+
+    :param told: of what stays, only this is told.
+    """
     folder = os.path.join(root, JOURNAL_FOLDER)
     removing = _Removing(root, sink, budget)
     # In this order: as long as anything of the rest is there, so is the note that there is nothing to undo.
@@ -277,9 +285,11 @@ def _remove_folder(root: str, sink: EventSink, budget: float = _REMOVAL_BUDGET) 
         removing.empty_folder(path)
     if not removing.held:
         removing.tree(JOURNAL_FOLDER)
-    if removing.held:
-        what = f"could not remove {_at(root, removing.held[0])}: {removing.reason}"
-        sink(SteppedDown(kind="leftover", message=f"{what}; the next run for this environment tries again"))
+    for path, reason in removing.held.items():
+        if told is None or path in told:
+            text = f"could not remove {_at(root, path)}: {reason}; the next run for this environment tries again"
+            sink(SteppedDown(kind="leftover", message=text))
+            break
 
 
 def _read_left(path: str) -> list[str]:
@@ -301,9 +311,8 @@ class _Removing:
     """
 
     def __init__(self, root: str, sink: EventSink, budget: float) -> None:
-        self.held: list[str] = []
-        """What cannot be removed now."""
-        self.reason = ""
+        self.held: dict[str, str] = {}
+        """What cannot be removed now, and why."""
         self._root = root
         self._sink = sink
         self._deadline = time.monotonic() + budget
@@ -313,7 +322,7 @@ class _Removing:
         try:
             remove_tree(_at(self._root, path), budget=self._seconds(), sink=self._sink)
         except OSError as error:
-            self._hold(path, error)
+            self.held[path] = error.strerror or str(error)
 
     def empty_folder(self, path: str) -> bool:
         """Remove a folder when it is empty; return whether it was, and is gone."""
@@ -322,16 +331,12 @@ class _Removing:
             retry(lambda: os.rmdir(system_path(place)), what=f"remove {place}", budget=self._seconds(), sink=self._sink)
         except OSError as error:
             if error.errno not in _IN_USE:
-                self._hold(path, error)
+                self.held[path] = error.strerror or str(error)
             return False
         return True
 
     def _seconds(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
-
-    def _hold(self, path: str, error: OSError) -> None:
-        self.held.append(path)
-        self.reason = self.reason or error.strerror or str(error)
 
 
 def _at(root: str, path: str) -> str:
