@@ -65,7 +65,7 @@ def test_a_host_dies_with_locks_leases_and_staging(nfs: Mount) -> None:
     nfs.leftovers_expected = True
     try:
         wait_for_files(here.store / "locks", "build-*.owner", jobs[0])
-        wait_for_files(here.store / "staging", "*.py", jobs[1])
+        wait_for_files(here.store / "staging", "[0-9]*.py", jobs[1])
         crash(nfs, nfs.other)
     finally:
         for job in jobs:
@@ -92,7 +92,7 @@ def test_the_server_is_gone_for_twenty_seconds(nfs: Mount) -> None:
     members = [command_on(nfs, host, f"job-{host.name}", place="both") for host in (nfs.hosts[0], nfs.other)]
     jobs = [member.start("sync", lock) for member in members]
     try:
-        wait_for_files(members[0].store / "staging", "*.py", jobs[0])
+        wait_for_files(members[0].store / "staging", "[0-9]*.py", jobs[0])
         serve = shlex.quote("/mnt/control/serve")
         nfs.server.run(f"sh {serve} 0")
         time.sleep(20)
