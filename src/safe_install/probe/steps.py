@@ -75,7 +75,8 @@ class Trial:
     def choose_folder(self) -> str:
         """Choose the private folder: where clean-ups of a store find it, else directly in the place."""
         layout = Layout(Path(self.path))
-        if self.where and self.where.exists and os.path.isdir(system_path(layout.root / "staging")):
+        is_store = os.path.isfile(system_path(layout.marker))
+        if is_store and os.path.isdir(system_path(layout.root / "staging")):
             self.folder = str(layout.staging("probe"))
         else:
             self.folder = os.path.join(self.there, f"{PROBE_PREFIX}{secrets.token_hex(8)}.{own_tag()}")
