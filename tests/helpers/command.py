@@ -218,10 +218,10 @@ class Command:
         return found
 
     def run_python(self, code: str, venv: Path | None = None) -> str:
-        """Run *code* with an environment's Python, as this process's user, and return what it printed."""
+        """Run *code* with an environment's Python, which is not to write bytecode; return what it printed."""
         scripts = (venv or self.venv) / ("Scripts" if os.name == "nt" else "bin")
         python = scripts / ("python.exe" if os.name == "nt" else "python")
-        done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, cwd=self.home)
+        done = subprocess.run([python, "-B", "-c", code], check=True, capture_output=True, text=True, cwd=self.home)
         return done.stdout.strip()
 
     def litter(self) -> list[str]:
