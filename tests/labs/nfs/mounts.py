@@ -100,6 +100,10 @@ class Mount:
         """The server itself."""
         return Host("server", tuple(shlex.split(os.environ["SAFE_INSTALL_TESTS_NFS_SERVER"])))
 
+    def tool(self, line: str) -> None:
+        """Run a program of the laboratory on the server; cables to hosts are called ``s1``, ``s2`` … there."""
+        self.server.run(f"sh /mnt/control/tool {line}")
+
     @property
     def index(self) -> Path:
         """A folder with wheels and sdists for ``--find-links``."""

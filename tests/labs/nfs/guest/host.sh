@@ -1,5 +1,6 @@
 # One host: network, mounts, name and processes of its own. Its number is the argument.
 number=$1
+export LD_LIBRARY_PATH="$TOOLS_LIBRARIES"
 until ip link set "c$number" up; do sleep 0.05; done
 ip link set lo up
 ip addr add "10.9.$number.2/24" dev "c$number"
@@ -14,7 +15,6 @@ cat /proc/sys/kernel/random/uuid >/run/boot_id
 mount --bind /run/boot_id /proc/sys/kernel/random/boot_id
 mount -t sysfs sysfs /sys
 echo "h$number-$(cat /run/boot_id)" >/sys/fs/nfs/net/nfs_client/identifier
-export LD_LIBRARY_PATH="$TOOLS_LIBRARIES"
 until [ -e /mnt/control/server.up ]; do sleep 0.05; done
 server=10.9.$number.1
 if [ "$VERSION" = 3 ]; then

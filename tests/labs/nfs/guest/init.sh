@@ -13,6 +13,7 @@ set -ax
 set +a
 export PATH="$TOOLS_PATH"
 
+ip() { LD_LIBRARY_PATH=$TOOLS_LIBRARIES command ip "$@"; }
 finish() {
     dmesg >"$LAB/kernel.log"
     echo "$1" >"$LAB/code.new"
