@@ -43,7 +43,7 @@ _HEAD = "| finding | cause | effect | what mends it | fix | stops |\n| --- | ---
 
 def doctor_page() -> str:
     """Return the page: a table for each level, in the order of the code."""
-    rules = (*PLACE_RULES, *WHOLE_RULES)
+    rules: tuple[Rule | WholeRule, ...] = (*PLACE_RULES, *WHOLE_RULES)
     sections = [INTRODUCTION]
     for level, title in _TITLES.items():
         rows = "".join(_row(rule) for rule in rules if rule.level is level)
