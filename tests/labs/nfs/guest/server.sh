@@ -13,13 +13,12 @@ fi
 exportfs -o rw,fsid=0,no_root_squash,insecure,no_subtree_check,async '*:/mnt/export'
 rpc.mountd $no_v3 -p 20048
 [ "$VERSION" != 3 ] || rpc.statd
-# Leases and grace of 10 s, and no grace at the first start: nobody has anything to reclaim.
 cat >/mnt/control/tool <<END
 export LD_LIBRARY_PATH=$TOOLS_LIBRARIES PATH=$PATH
 exec "\$@"
 END
-echo "sh /mnt/control/tool rpc.nfsd -L 10 -G 10 $no_v3 \$1" >/mnt/control/serve
-sh /mnt/control/serve 8
+# Leases and grace of 10 s, and no grace at the start: nobody has anything to reclaim.
+rpc.nfsd -L 10 -G 10 $no_v3 8
 echo Y >/proc/fs/nfsd/v4_end_grace
 touch /mnt/control/server.up
 unset LD_LIBRARY_PATH
