@@ -125,7 +125,22 @@ def _launcher(name: str, point: EntryPoint, python: str, interpreter: Interprete
     # As distlib does: the ending of a script has no place before `.exe`.
     stem = re.sub(r"\.pyw?$", "", name)
     launchable = Launchable(stem, point.module, point.attr, section)
-    return Script(*launchable.generate(quoted, _LAUNCHERS.get(interpreter.platform, "win-amd64")))
+    file, content = launchable.generate(quoted, _LAUNCHERS.get(interpreter.platform, "win-amd64"))
+    return Script(file, _timeless(content))
+
+
+def _timeless(launcher: bytes) -> bytes:
+    """Return *launcher* with the earliest time in the archive behind it, so that it is the same whenever it is made."""
+    import io
+    import zipfile
+
+    with zipfile.ZipFile(io.BytesIO(launcher)) as archive:
+        (member,) = archive.infolist()
+        code = archive.read(member)
+    renewed = io.BytesIO()
+    with zipfile.ZipFile(renewed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(member.filename), code)
+    return launcher[: member.header_offset] + renewed.getvalue()
 
 
 def _shebang(python: str) -> bytes:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -125,3 +126,15 @@ def test_a_windows_command_is_a_program_with_an_archive_behind_it() -> None:
 
 def test_a_windows_script_gets_the_line_end_of_its_system() -> None:
     assert with_shebang(b"#!python\nx\n", "C:\\p.exe", windows()) == b"#!C:\\p.exe\r\nx\n"
+
+
+def test_launcher_is_the_same_whenever_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = parse_entry_points("[console_scripts]\ndemo = demo:main\n")
+    made = set()
+    for moment in (1.0e9, 1.7e9):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        (script,) = commands(points, "C:\\a b\\Scripts\\python.exe", windows())
+        made.add(script.content)
+    (content,) = made
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert b"from demo import main" in archive.read("__main__.py")
