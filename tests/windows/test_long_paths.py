@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 from helpers.command import Command
 from helpers.herd import damage_of, write_lock
 
@@ -17,14 +19,13 @@ if TYPE_CHECKING:
 
     from helpers.stocked_index import StockedIndex
 
-pytestmark = pytest.mark.xdist_group("registry")
 MODULE = "x" * 120
 MEMBER = f"{'d' * 120}/{MODULE}.py"  # 244 characters, as some wheels have
 
 
 @contextlib.contextmanager
 def long_paths(enabled: bool) -> Iterator[None]:
-    """Set the machine's own switch for the body."""
+    """Set the machine's own switch for the body, in which no other test may use it."""
     if sys.platform != "win32":
         raise NotImplementedError
     import winreg
@@ -34,7 +35,7 @@ def long_paths(enabled: bool) -> Iterator[None]:
         place = winreg.CreateKey(winreg.HKEY_LOCAL_MACHINE, key)
     except PermissionError:
         pytest.skip("only an administrator changes this setting")
-    with place:
+    with place, FileLock(Path(tempfile.gettempdir(), "safe-install-test-long-paths.lock")):
         try:
             before = winreg.QueryValueEx(place, "LongPathsEnabled")[0]
         except FileNotFoundError:
