@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from fnmatch import fnmatch
@@ -15,6 +16,7 @@ from labs.nfs.mounts import PATIENCE
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from labs.nfs.mounts import Host, Mount
@@ -58,32 +60,39 @@ def wait_for_files(folder: Path, pattern: str, job: subprocess.Popen[str]) -> No
     wait_until(is_there, patience=PATIENCE)
 
 
+@contextlib.contextmanager
+def mortal(nfs: Mount, host: Host) -> Iterator[None]:
+    """Let *host* be so far from the server that there is time to die in; at the end it is back, and as near as before."""
+    nfs.tool(f"tc qdisc add dev {cable(host)} root netem delay 20ms")
+    try:
+        yield
+    finally:
+        nfs.tool(f"tc qdisc del dev {cable(host)} root")
+        nfs.tool(f"ip link set {cable(host)} up")
+
+
 def test_a_host_dies_with_locks_leases_and_staging(nfs: Mount) -> None:
     lock, big = nfs.folder / "requirements.txt", nfs.folder / "big.txt"
     lock.write_text(nfs.wheel("plain") + nfs.sdist("source", sleep=8))
     big.write_text(nfs.wheel("many", files=FILES))
     here = command_on(nfs, nfs.hosts[0], "survivor", SAFE_INSTALL_LOCK_TIMEOUT="20")
     here("cache", "init", "--shared", "private")
-    # So that there is time to die in.
-    nfs.tool(f"tc qdisc add dev {cable(nfs.other)} root netem delay 20ms")
     victims = [command_on(nfs, nfs.other, f"victim-{number}") for number in range(2)]
-    jobs = [victims[0].start("sync", lock), victims[1].start("sync", big)]
     nfs.leftovers_expected = True
-    try:
-        wait_for_files(here.store / "locks", "build-*.owner", jobs[0])
-        wait_for_files(here.store / "staging", "[0-9]*.py", jobs[1])
-        crash(nfs, nfs.other)
-    finally:
-        for job in jobs:
-            abandon(job)
-    assert os.listdir(here.store / "leases") != []
-    assert os.listdir(here.store / "staging") != []
-    result = here("sync", lock)
-    assert result.counts["built"] == 1
-    here("sync", big, "--venv", "big")
-    assert here.installed(here.folder / "big") == {"many": "1.0"}
-    nfs.tool(f"tc qdisc del dev {cable(nfs.other)} root")
-    nfs.tool(f"ip link set {cable(nfs.other)} up")
+    with mortal(nfs, nfs.other):
+        jobs = [victims[0].start("sync", lock), victims[1].start("sync", big)]
+        try:
+            wait_for_files(here.store / "locks", "build-*.owner", jobs[0])
+            wait_for_files(here.store / "staging", "[0-9]*.py", jobs[1])
+            crash(nfs, nfs.other)
+        finally:
+            for job in jobs:
+                abandon(job)
+        assert os.listdir(here.store / "leases") != []
+        assert os.listdir(here.store / "staging") != []
+        assert here("sync", lock).counts["built"] == 1
+        here("sync", big, "--venv", "big")
+        assert here.installed(here.folder / "big") == {"many": "1.0"}
     # What another host left is taken for dead only after a time: in here that is a matter of setting the clock.
     nfs.server.run(f"date -s @{int(time.time()) + 3 * DAY}")
     here("cache", "gc")
