@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from labs.nfs.mounts import Host, Mount
 
-pytestmark = pytest.mark.lab_nfs("trouble")
-
 FILES = {f"many/{number}.py": f"n = {number}\n" for number in range(300)}
 DAY = 86400
 
@@ -71,6 +69,7 @@ def mortal(nfs: Mount, host: Host) -> Iterator[None]:
         nfs.tool(f"ip link set {cable(host)} up")
 
 
+@pytest.mark.lab_nfs("crash")
 def test_a_host_dies_with_locks_leases_and_staging(nfs: Mount) -> None:
     lock, big = nfs.folder / "requirements.txt", nfs.folder / "big.txt"
     lock.write_text(nfs.wheel("plain") + nfs.sdist("source", sleep=8))
@@ -104,6 +103,7 @@ def test_a_host_dies_with_locks_leases_and_staging(nfs: Mount) -> None:
     assert again("sync", lock).counts["built"] == 0
 
 
+@pytest.mark.lab_nfs("trouble")
 def test_the_server_is_gone_for_twenty_seconds(nfs: Mount) -> None:
     """No host reaches it, and all go on where they were."""
     lock = nfs.folder / "requirements.txt"

@@ -16,7 +16,10 @@ PLAIN: Final = "plain"
 UPKEEP: Final = "upkeep"
 """Stores and seeds are cleaned and switched in it, by one host under the eyes of another."""
 TROUBLE: Final = "trouble"
-"""Hosts are killed and the server is stopped in it."""
+"""The server is cut off in it."""
+CRASH: Final = "crash"
+"""A host is killed in it, and the clock set. Not among `SELECTED`: on NFS 3 what the dead host had not sent yet is written
+after the clock was set, and looks as if it were new."""
 REPORT: Final = "report"
 """Long repetitions of one report."""
 SLOW: Final = "slow"
@@ -71,7 +74,6 @@ SELECTED: Final = (
     Combination("4.2", "ext4", trait=UPKEEP),
     Combination("3", "ext4", trait=REPORT),
     Combination("4.2", "xfs", trait=REPORT),
-    Combination("3", "ext4", trait=TROUBLE),
     Combination("4.2", "xfs", trait=TROUBLE),
     Combination("3", "ext4", trait=NO_LOCKS, options="nolock"),
     Combination("4.2", "ext4", trait=SLOW, delay="50ms"),
@@ -86,7 +88,7 @@ def product() -> Iterator[Combination]:
     for version, export in itertools.product(versions, exports):
         for hosts, options in itertools.product((2, 3, 4), ("", "actimeo=60", "noac")):
             yield Combination(version, export, hosts=hosts, options=options)
-        for trait in (UPKEEP, REPORT, TROUBLE):
+        for trait in (UPKEEP, REPORT, TROUBLE, CRASH):
             yield Combination(version, export, trait=trait)
         yield Combination(version, export, trait=SLOW, delay="50ms")
         if export == "ext4":  # xfs makes no disk below 300 MB
