@@ -74,6 +74,7 @@ SELECTED: Final = (
     Combination("4.2", "ext4", trait=UPKEEP),
     Combination("3", "ext4", trait=REPORT),
     Combination("4.2", "xfs", trait=REPORT),
+    Combination("3", "ext4", trait=TROUBLE),
     Combination("4.2", "xfs", trait=TROUBLE),
     Combination("3", "ext4", trait=NO_LOCKS, options="nolock"),
     Combination("4.2", "ext4", trait=SLOW, delay="50ms"),
