@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from helpers.disks import KINDS
+from labs.nfs.combinations import SELECTED
 from packaging.requirements import Requirement
 
 from safe_install.engine.report import Recorder, report_document
@@ -62,6 +64,14 @@ def test_settings_page_is_what_the_table_of_options_makes() -> None:
 def test_doctor_page_is_what_the_table_of_findings_makes() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "doctor_page.py"))["doctor_page"]()
     assert read("docs", "reference", "doctor.md") == made
+
+
+def test_file_systems_page_lists_what_is_tested() -> None:
+    page = read("docs", "reference", "file-systems.md")
+    assert set(KINDS) <= set(first_cells(page))
+    for combination in SELECTED:
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| NFS `{combination.version}` "))
+        assert f"`{combination.export}`" in row
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
