@@ -70,7 +70,7 @@ FINE = PlaceFacts(
 _ROLES = {
     "/ci/store": Role.STORE,
     "/ci/seed": Role.SEED,
-    "/ci/work/.venv": Role.ENVIRONMENT,
+    "/ci/project/.venv": Role.ENVIRONMENT,
     "/ci/scratch": Role.SCRATCH,
     "/tmp": Role.TEMP,
     "/home/ci": Role.HOME,

@@ -42,7 +42,7 @@ def test_what_works_is_used_as_the_settings_say() -> None:
         ("runner", "/ci/store", True, "native"),
         ("seed 1", "/ci/seed", False, "native"),
     ]
-    assert (layout.environment, layout.scratch) == ("/ci/work/.venv", "/ci/scratch")
+    assert (layout.environment, layout.scratch) == ("/ci/project/.venv", "/ci/scratch")
     assert layout.link_mode is LinkMode.HARDLINK
     assert layout.reasons == ()
 
