@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from ..fs._system import longest_path
+
 assert sys.platform == "win32"
 
-# Without long paths a whole path has at most this many characters, the closing NUL among them.
-_SHORT_PATH = 260
+# Characters, the closing NUL among them.
 _LONG_PATH = 32767
 _SERVICES = r"SYSTEM\CurrentControlSet\Services"
 
@@ -33,14 +34,8 @@ def limits(path: str) -> tuple[int, int]:  # noqa: ARG001 - the signature of Uni
 
     Python takes long paths where the machine is set to allow them.
     """
-    import winreg
-
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-            long_paths = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-    except OSError:
-        long_paths = False
-    return 255, _LONG_PATH if long_paths else _SHORT_PATH
+    longest = longest_path()
+    return 255, _LONG_PATH if longest is None else longest + 1
 
 
 def length(path: str) -> int:
