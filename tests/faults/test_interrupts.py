@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -241,6 +242,32 @@ def test_signals_that_are_ignored_stay_ignored(command: Command, index: StockedI
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     assert command.installed() == {"lib": "1.0"}
+
+
+@pytest.mark.parametrize("module", ["signals", "call", "parser"])
+def test_ctrl_c_while_the_command_itself_is_loaded(command: Command, module: str) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "class Strike:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'safe_install.cli.{module}':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "from safe_install.cli import main\n"
+        "sys.meta_path.insert(0, Strike())\n"
+        "sys.argv[1:] = ['cache', 'dir', '--json']\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=command.folder,
+        env=command.variables,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (130, "interrupted")
+    assert "Traceback" not in done.stderr
 
 
 class Sweep:

@@ -18,13 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: the arguments after the program's name; None takes those of the process.
     :returns: the exit code of `safe_install.errors.ExitCode`.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments == ["--version"]:  # scripts ask for this often, and it needs nothing else
-        sys.stdout.write(f"ci-install {__version__}\n")
-        return ExitCode.DONE
-    from .signals import interrupt_on_signals, settle_exit_code
-
+    arguments: list[str] = []
     try:
+        arguments += sys.argv[1:] if argv is None else argv
+        if arguments == ["--version"]:  # scripts ask for this often, and it needs nothing else
+            sys.stdout.write(f"ci-install {__version__}\n")
+            return ExitCode.DONE
+        from .signals import interrupt_on_signals  # takes long enough to be struck by a Ctrl-C
+
         interrupt_on_signals()
         code = _run(arguments)
     except KeyboardInterrupt:
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         code = refuse(InterruptionError("interrupted before anything was begun", code="interrupted"), arguments)
     if argv is None:
+        from .signals import settle_exit_code
+
         settle_exit_code()
     return code
 
