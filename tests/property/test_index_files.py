@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from safe_install.index.files import HTML_TYPES, JSON_TYPE, MalformedPageError, belongs_to, parse_page
+from safe_install.models import Hashes
 
 PAGE = "https://index.example/simple/demo/"
 PART = st.from_regex(r"[A-Za-z0-9]+([._-]?[A-Za-z0-9]+)*", fullmatch=True)
@@ -53,3 +55,37 @@ def test_an_sdist_belongs_to_the_project_it_is_named_after(name: str, version: s
 
     assert belongs_to(f"{name}-{version}.tar.gz", canonicalize_name(name))
     assert belongs_to(f"{canonicalize_name(name).replace('-', '_')}-{version}.tar.gz", canonicalize_name(name))
+
+
+DIGEST = st.sampled_from([letter * 64 for letter in "abcdef0"])
+
+
+@given(
+    files=st.lists(st.tuples(DIGEST, st.sampled_from(["sha256={}", "egg=demo&amp;sha256={}", ""]), st.booleans())),
+    wanted=st.sets(DIGEST),
+    form=st.sampled_from(["html", "json"]),
+)
+def test_looking_for_digests_gives_what_is_left_of_the_whole_page(
+    files: list[tuple[str, str, bool]], wanted: set[str], form: str
+) -> None:
+    listed = [
+        (f"demo-{number}.tar.gz", fragment.format(digest.upper() if upper else digest))
+        for number, (digest, fragment, upper) in enumerate(files)
+    ]
+    if form == "html":
+        links = "".join(
+            f'<a href="x/{name}#{fragment}">{name}</a>\n<a href="y-{name}">y</a>' for name, fragment in listed
+        )
+        content, kind = f'<base href="/files/">{links}'.encode(), HTML_TYPES[1]
+    else:
+        entries: list[dict[str, object]] = []
+        for number, (name, fragment) in enumerate(listed):
+            entry: dict[str, object] = {"url": f"x/{name}#{html.unescape(fragment)}", "filename": name}
+            if number % 2:
+                entry = {"url": f"x/{name}", "hashes": {"sha256": fragment.rpartition("=")[2], "md5": "00"}}
+            entries.append(entry)
+        content, kind = json.dumps({"files": entries}).encode(), JSON_TYPE
+    only = Hashes.of({"sha256": wanted})
+    whole = parse_page(content, content_type=kind, url=PAGE, index=None).files
+    found = parse_page(content, content_type=kind, url=PAGE, index=None, only=only).files
+    assert found == tuple(file for file in whole if not wanted or file.hashes.allowed & only.allowed)

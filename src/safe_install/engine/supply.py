@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import PolicyError
+from ..errors import PolicyError, RequirementsError
 from ..install.placement import PreparedWheel
 from ..models import ArchiveSource, DirectorySource, Hashes, VcsSource
 from .jobs import run_all
@@ -77,8 +78,12 @@ class Supply:
         """
         from ..resolve.candidates import Rules, fill_pin
 
-        files = self._session.index.files(pin.name, everywhere=bool(pin.hashes))
         rules = Rules(format_control=self._control)
+        if pin.hashes:
+            with suppress(RequirementsError):  # raised below with what the indexes offer instead
+                files = self._session.index.files_with(pin.hashes, pin.name)
+                return fill_pin(pin, files, self._interpreter, rules, self._session.sink)
+        files = self._session.index.files(pin.name, everywhere=bool(pin.hashes))
         return fill_pin(pin, files, self._interpreter, rules, self._session.sink)
 
     def _in_store(self, pin: Pin) -> Supplied | None:

@@ -18,7 +18,7 @@ from ..errors import InputError, IntegrityError, NetworkError, StoreError
 from ..events import Fetched, Noticed, PhaseAdvanced, telling
 from ..fs.failures import explain
 from ..fs.hashing import copy_and_hash
-from ..models import IndexStrategy
+from ..models import Hashes, IndexStrategy
 from ..redact import redact_url
 from .auth import Credentials, origin_of, split_login
 from .files import Listing, MalformedPageError, belongs_to, file_at, parse_page
@@ -48,6 +48,7 @@ __all__ = ["Downloaded", "IndexClient", "IndexSettings", "IndexStore"]
 _PREFETCH_THREADS = 16
 # A requirements file that is longer is something else.
 _MOST_FILE_BYTES = 32 * 1024 * 1024
+_ANY = Hashes()
 
 
 class IndexStore(PageStore, Protocol):
@@ -110,6 +111,16 @@ class IndexClient:
         :raises NetworkError: an index could not be read, or (``offline``) its page is not in the store.
         """
         return self._project(name, everywhere=everywhere).get()
+
+    def files_with(self, hashes: Hashes, name: NormalizedName) -> Sequence[RemoteFile]:
+        """Return what all indexes together offer for a project with one of these digests, and links of unknown ones.
+
+        As `files` with *everywhere*, but made for a call that is not repeated: of ten thousand files on a long page
+        none but those with the digests are looked at, and none is remembered.
+
+        :raises NetworkError: as `files`.
+        """
+        return self._read_project(name, everywhere=True, only=hashes)
 
     def prefetch(self, names: Iterable[NormalizedName]) -> None:
         """Start reading the pages of these projects in the background; never fails."""
@@ -219,28 +230,28 @@ class IndexClient:
                 self._projects[name, everywhere] = Once(lambda: self._read_project(name, everywhere=everywhere))
             return self._projects[name, everywhere]
 
-    def _read_project(self, name: NormalizedName, *, everywhere: bool) -> tuple[RemoteFile, ...]:
-        found: list[RemoteFile] = [file for file in self._links.get() if belongs_to(file.filename, name)]
+    def _read_project(self, name: NormalizedName, *, everywhere: bool, only: Hashes = _ANY) -> tuple[RemoteFile, ...]:
+        found = [file for file in self._links.get() if belongs_to(file.filename, name) and _may_have(file, only)]
         for url in () if self._settings.no_index else self._settings.index_urls:
-            files = self._on_index(url, name)
+            files = self._on_index(url, name, only)
             if files is not None:
                 found.extend(files)
                 if self._settings.strategy is IndexStrategy.FIRST_INDEX and not everywhere:
                     break
         return tuple(found)
 
-    def _on_index(self, url: str, name: NormalizedName) -> tuple[RemoteFile, ...] | None:
+    def _on_index(self, url: str, name: NormalizedName, only: Hashes) -> tuple[RemoteFile, ...] | None:
         """What one index offers for a project; None when it does not know it."""
         what = f"the page of {name}"
         index = split_login(url)[2].rstrip("/") + "/"
         root = local_path(url)
         if root is not None:
-            listing = read_local_index(root, name, index=index)
+            listing = read_local_index(root, name, index=index, only=only)
             return None if listing is None else self._checked(listing, index)
         page = self._pages.get(f"{url.rstrip('/')}/{name}/", what=what, index=index)
         if page is None:
             return None
-        return self._parsed(page.body, page.content_type, page.url, what=what, index=index)
+        return self._parsed(page.body, page.content_type, page.url, what=what, index=index, only=only)
 
     def _read_links(self) -> tuple[RemoteFile, ...]:
         return tuple(file for location in self._settings.find_links for file in self._linked(location))
@@ -263,10 +274,10 @@ class IndexClient:
         return ()
 
     def _parsed(
-        self, body: bytes, content_type: str, url: str, *, what: str, index: str | None
+        self, body: bytes, content_type: str, url: str, *, what: str, index: str | None, only: Hashes = _ANY
     ) -> tuple[RemoteFile, ...]:
         try:
-            listing = parse_page(body, content_type=content_type, url=url, index=index)
+            listing = parse_page(body, content_type=content_type, url=url, index=index, only=only)
         except MalformedPageError as error:
             raise NetworkError(
                 f"could not read {what}: {error}",
@@ -382,6 +393,11 @@ class IndexClient:
         with _explained(file.filename, file.url), path.open("rb") as source:
             hashes, size = copy_and_hash(source.read, write, algorithms)
         return Downloaded(size=size, hashes=hashes)
+
+
+def _may_have(file: RemoteFile, hashes: Hashes) -> bool:
+    """Whether a file can have one of these digests; empty stands for anything, on either side."""
+    return not hashes or not file.hashes or bool(file.hashes.allowed & hashes.allowed)
 
 
 def _check_location(location: str) -> None:

@@ -33,6 +33,7 @@ SDIST_SUFFIXES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".tx
 _DIGEST = re.compile(r"(?:[0-9a-fA-F]{2})+")
 _ALGORITHMS = frozenset({*SECURE_ALGORITHMS, "sha224", "sha3_224", "sha1", "md5"})
 _NO_HASHES = Hashes()
+_DIGEST_OF_LINK = re.compile(rb"[#&;](\w+=[0-9a-fA-F]+)")
 _UNUSABLE_IN_NAME = re.compile(r"[/\\\x00-\x1f]")
 
 
@@ -74,18 +75,19 @@ def belongs_to(filename: str, name: NormalizedName) -> bool:
     return any(canonicalize_name(filename[:position]) == name for position in positions)
 
 
-def parse_page(content: bytes, *, content_type: str, url: str, index: str | None) -> Listing:
+def parse_page(content: bytes, *, content_type: str, url: str, index: str | None, only: Hashes = _NO_HASHES) -> Listing:
     """Return what the page at *url* offers, in its order.
 
     :param url: where it really came from, after redirects: links are relative to it. Without credentials, which would
         otherwise be inherited by every file and end up in locks.
     :param index: what `RemoteFile.index` becomes.
+    :param only: leave out files with none of these digests; empty for all files. A page may list ten thousand.
     :raises MalformedPageError: it is not what its content type says, or of a newer major API version.
     """
     kind, _, parameters = content_type.partition(";")
     if kind.strip().lower() == JSON_TYPE:
-        return _collect(_json_entries(content), page=url, index=index)
-    return _collect(_html_entries(content, _charset(parameters)), page=url, index=index)
+        return _collect(_json_entries(content, only), page=url, index=index, only=only)
+    return _collect(_html_entries(_around(only, content), _charset(parameters)), page=url, index=index, only=only)
 
 
 def file_at(url: str, *, size: int | None = None) -> RemoteFile | None:
@@ -113,7 +115,7 @@ class _Entry:
     base: str | None = None
 
 
-def _collect(entries: Iterator[_Entry], *, page: str, index: str | None) -> Listing:
+def _collect(entries: Iterator[_Entry], *, page: str, index: str | None, only: Hashes) -> Listing:
     files, ignored = [], []
     for entry in entries:
         try:
@@ -124,6 +126,9 @@ def _collect(entries: Iterator[_Entry], *, page: str, index: str | None) -> List
             continue
         if not is_distribution(filename):
             continue
+        hashes = _fragment_hashes(fragment) if entry.hashes is None else entry.hashes
+        if only and not hashes.allowed & only.allowed:
+            continue
         problem = _problem(filename, url, page)
         if problem is not None:
             ignored.append(f"{filename!r} {problem}")
@@ -132,7 +137,7 @@ def _collect(entries: Iterator[_Entry], *, page: str, index: str | None) -> List
             RemoteFile(
                 url=url,
                 filename=filename,
-                hashes=_fragment_hashes(fragment) if entry.hashes is None else entry.hashes,
+                hashes=hashes,
                 size=entry.size,
                 requires_python=entry.requires_python,
                 yanked=entry.yanked,
@@ -200,6 +205,17 @@ def _charset(parameters: str) -> str:
     return match[1] if match else "utf-8"
 
 
+def _around(only: Hashes, content: bytes) -> bytes:
+    """The head of an HTML page and its links with one of these digests; the whole page when none is found.
+
+    Parsing HTML takes a second for 15 MB. A link that is none, in a comment, may be found too: its digest proves it.
+    """
+    wanted = {f"{algorithm}={digest}".encode() for algorithm, digest in only.allowed}
+    head, *links = content.split(b"<a ")
+    found = [link for link in links if any(each.lower() in wanted for each in _DIGEST_OF_LINK.findall(link))]
+    return b"<a ".join([head, *found]) if found else content
+
+
 def _html_entries(content: bytes, charset: str) -> Iterator[_Entry]:
     from unearth.collector import IndexHTMLParser
 
@@ -238,7 +254,7 @@ def _html_metadata(value: str | None) -> tuple[bool, Hashes]:
     return True, _fragment_hashes(value.strip())
 
 
-def _json_entries(content: bytes) -> Iterator[_Entry]:
+def _json_entries(content: bytes, only: Hashes) -> Iterator[_Entry]:
     try:
         page = json.loads(content)
     except ValueError as error:
@@ -250,9 +266,19 @@ def _json_entries(content: bytes) -> Iterator[_Entry]:
     if version.partition(".")[0] != "1":
         # PEP 629 tells clients to stop at a newer major version.
         raise MalformedPageError(f"it is of version {version} of the simple API, and only 1 is understood")
+    wanted = {digest for _, digest in only.allowed}
     for entry in page["files"]:
-        if isinstance(entry, dict) and isinstance(entry.get("url"), str):
-            yield _json_entry(entry)
+        if not isinstance(entry, dict) or not isinstance(entry.get("url"), str):
+            continue
+        hashes = entry.get("hashes")
+        if (
+            wanted
+            and isinstance(hashes, dict)
+            and hashes
+            and wanted.isdisjoint(str(each).lower() for each in hashes.values())
+        ):
+            continue  # cheaper than to read the rest of it
+        yield _json_entry(entry)
 
 
 def _json_entry(entry: Mapping[str, Any]) -> _Entry:

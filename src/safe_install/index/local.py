@@ -18,6 +18,8 @@ from .files import Listing, file_at, is_distribution, parse_page
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
+    from ..models import Hashes
+
 
 def is_remote(location: str) -> bool:
     """Whether a location is reached over HTTP."""
@@ -37,9 +39,10 @@ def local_path(location: str) -> Path | None:
     return Path(urllib.request.url2pathname(host + parts.path))
 
 
-def read_local_index(root: Path, name: NormalizedName, *, index: str) -> Listing | None:
+def read_local_index(root: Path, name: NormalizedName, *, index: str, only: Hashes) -> Listing | None:
     """Return what a local index offers for a project; None when it does not know it.
 
+    :param only: as for `parse_page`.
     :raises NetworkError: ``index-unreachable``: there is no such folder, or it cannot be read.
     """
     page = root / name / "index.html"
@@ -53,7 +56,7 @@ def read_local_index(root: Path, name: NormalizedName, *, index: str) -> Listing
     except OSError as error:
         message = f"could not read the page of {name} at {page}: {error.strerror}"
         raise NetworkError(message, code="index-unreachable") from error
-    return parse_page(content, content_type="text/html", url=page.as_uri(), index=index)
+    return parse_page(content, content_type="text/html", url=page.as_uri(), index=index, only=only)
 
 
 def read_local_links(location: Path) -> Listing | None:

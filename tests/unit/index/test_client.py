@@ -173,6 +173,19 @@ def test_find_links_add_to_what_the_index_offers(
     assert names(client, "demo-other") == ["demo_other-1.0-py3-none-any.whl"]
 
 
+def test_files_with_a_digest_come_from_all_indexes_and_from_links_that_may_have_it(
+    local_index: LocalIndex, make_client: MakeClient, tmp_path: Path
+) -> None:
+    for version in ("1.0", "2.0"):
+        offer(local_index, version)
+        offer(local_index, version, root="other")
+    write_wheel(tmp_path, "demo", "3.0")
+    client = make_client(local_index.url, local_index.root("other"), find_links=(str(tmp_path),))
+    wanted = Hashes.of({"sha256": hashlib.sha256(make_wheel("demo", "2.0")[1]).hexdigest()})
+    found = [file.filename for file in client.files_with(wanted, DEMO)]
+    assert found == ["demo-3.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"]
+
+
 def test_no_index_asks_find_links_only(local_index: LocalIndex, make_client: MakeClient, tmp_path: Path) -> None:
     write_wheel(tmp_path, "demo", "2.0")
     client = make_client(local_index.url, no_index=True, find_links=(str(tmp_path),))

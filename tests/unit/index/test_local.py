@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from safe_install.errors import NetworkError
 from safe_install.index.local import is_remote, local_path, read_local_index, read_local_links
+from safe_install.models import Hashes
 
 DEMO = canonicalize_name("demo")
 
@@ -28,17 +29,17 @@ def test_a_local_index_knows_the_projects_that_have_a_folder(tmp_path: Path) -> 
     page = tmp_path / "simple" / "demo" / "index.html"
     page.parent.mkdir(parents=True)
     page.write_text('<a href="../../files/demo-1.0.tar.gz">x</a>')
-    listing = read_local_index(tmp_path / "simple", DEMO, index="file:///simple/")
+    listing = read_local_index(tmp_path / "simple", DEMO, index="file:///simple/", only=Hashes())
     assert listing is not None
     (file,) = listing.files
     assert file.url == (tmp_path / "files" / "demo-1.0.tar.gz").as_uri()
     assert file.index == "file:///simple/"
-    assert read_local_index(tmp_path / "simple", canonicalize_name("other"), index="") is None
+    assert read_local_index(tmp_path / "simple", canonicalize_name("other"), index="", only=Hashes()) is None
 
 
 def test_a_local_index_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NetworkError) as caught:
-        read_local_index(tmp_path / "absent", DEMO, index="")
+        read_local_index(tmp_path / "absent", DEMO, index="", only=Hashes())
     assert caught.value.code == "index-unreachable"
     assert str(tmp_path / "absent") in caught.value.message
 
