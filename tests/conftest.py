@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from helpers.index import local_index
 from helpers.missing_parts import pytest_runtest_setup
 from labs.plugin import pytest_addoption, pytest_cmdline_main
 
 __all__ = ["local_index", "pytest_addoption", "pytest_cmdline_main", "pytest_runtest_setup"]
+
+
+# A script that runs the tests in the background has Ctrl-C ignored for all that they start, which would then ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -225,6 +225,7 @@ def test_missing_folders_of_a_store_are_made(doctor: Doctor, store: Path) -> Non
 
 def test_an_empty_entry_is_found_and_repair_takes_it_away(doctor: Doctor, store: Path) -> None:
     (manifest,) = (store / "wheels-1").glob("*/*/manifest.json")
+    manifest.chmod(0o644)
     os.truncate(manifest, 0)
     assert doctor()["empty-entries"] == "danger"
     assert manifest.parent.name in doctor.finding("empty-entries")["cause"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from helpers.command import Command
     from helpers.stocked_index import StockedIndex
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system in memory")
+pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount")
 
 SIZE = 8_000_000
 

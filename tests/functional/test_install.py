@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from helpers.missing_parts import program
-from helpers.wheels import write_sdist, write_wheel
+from helpers.wheels import write_source_tree, write_wheel
 
 if TYPE_CHECKING:
     from helpers.command import Command
@@ -411,10 +410,7 @@ def project(command: Command) -> Path:
 
 def unpacked(folder: Path, name: str, project: str = "demo") -> Path:
     """Unpack an sdist of *project* as ``folder/name``."""
-    archive = write_sdist(folder.parent / "sdists", project)
-    with tarfile.open(archive) as file:
-        file.extractall(folder, filter="data")
-    return (folder / f"{project}-1.0").rename(folder / name)
+    return write_source_tree(folder, project).rename(folder / name)
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tarfile
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.missing_parts import program
-from helpers.wheels import make_sdist, write_sdist, write_wheel
+from helpers.wheels import make_sdist, write_sdist, write_source_tree, write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,9 +120,7 @@ def test_files_without_a_digest_on_their_index_are_fetched_for_it(command: Comma
 
 def test_lock_of_a_git_repository_names_the_commit(command: Command) -> None:
     git = program("git", "install git")
-    with tarfile.open(write_sdist(command.home, "demo")) as archive:
-        archive.extractall(command.home, filter="data")
-    root = command.home / "demo-1.0"
+    root = write_source_tree(command.home)
     identity = ["-c", "user.name=t", "-c", "user.email=t@t.test"]
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
         subprocess.run([git, *identity, *arguments], check=True, cwd=root, env=command.variables)

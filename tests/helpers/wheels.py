@@ -11,7 +11,7 @@ import json
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from helpers import in_tree_backend
 from helpers.in_tree_backend import Member, escaped, metadata_text, pack, wheel_text
@@ -169,6 +169,16 @@ def write_sdist(folder: Path, name: str = "demo", version: str = "1.0", **option
     """Write `make_sdist`'s result into *folder*, which is made when missing, and return its path."""
     filename, content = make_sdist(name, version, **options)  # type: ignore[arg-type]  # the options of make_sdist
     return _write(folder, filename, content)
+
+
+def write_source_tree(folder: Path, name: str = "demo") -> Path:
+    """Unpack `make_sdist`'s result into *folder* and return the one folder in it."""
+    filename, content = make_sdist(name)
+    # Python 3.11 has no filters before 3.11.4; later ones warn where none is named.
+    options: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(folder, **options)
+    return folder / filename.removesuffix(".tar.gz")
 
 
 def default_files(name: str, version: str) -> dict[str, Content]:
