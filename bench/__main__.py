@@ -56,6 +56,7 @@ class Bench:
         for number in range(self.options.cold_rounds):
             for contender in self._taking_part(cold, number):
                 self._remove(self._store(name, contender))
+                settle_caches(program_folders(contender))
                 self._timed(name, "cold", contender)
         for contender in self._taking_part(warm, 0):
             if not self._store(name, contender).exists():

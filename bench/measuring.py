@@ -133,7 +133,7 @@ def settle_caches(folders: Iterable[Path]) -> None:
     """Drop the system's caches where that is allowed (root on Linux), then read *folders* whole.
 
     Removing environments over and over slows every later link call down several times, whoever makes it. Dropping
-    the caches ends that; reading the store and the programs again makes the run warm.
+    the caches ends that; reading the programs again, and for a warm run the store, leaves nothing else cold.
     """
     with contextlib.suppress(OSError):
         os.sync()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -20,6 +21,7 @@ from ..errors import IntegrityError
 from ..events import telling
 from ..fs._system import system_path
 from ..fs.failures import explain
+from ..fs.filesystem import is_network
 from ..fs.hashing import hash_file
 from ..install.archive import unpacked_size
 from ..install.refusal import refusal
@@ -30,6 +32,7 @@ from .jobs import KeyedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from packaging.utils import NormalizedName
     from packaging.version import Version
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+# On a local disk unpacking keeps a processor busy, and more threads would only hand Python's lock to and fro. Over a
+# network each waits for answers, and the more wait side by side the better.
+_MOST_UNPACKED_AT_ONCE = 4
 _UNKNOWN_SIZE = 64_000_000
 """Bytes of room for a file whose index does not tell its size; few are larger."""
 
@@ -180,13 +186,23 @@ class Artifacts:
             digest = Digest(digests["sha256"])
 
             def publish() -> WheelTree:
-                with store.stage_wheel() as writer:
+                with self._turn_to_unpack(), store.stage_wheel() as writer:
                     self.unpack(staged, writer, filename=file.filename, name=name, version=version, key=key)
                     manifest = writer.finish(digest=digest, filename=file.filename)
                     return store.publish_wheel(writer.folder, manifest)
 
             found = store.wheel(digest) or store.with_room(publish, lambda: unpacked_size(staged))
         return WheelArtifact(tree=found, origin=_origin(file), digests=digests)
+
+    def _turn_to_unpack(self) -> AbstractContextManager[object]:
+        """Wait until few enough threads unpack; those that fetch go on meanwhile."""
+
+        def turns() -> AbstractContextManager[object]:
+            if is_network(self._session.store.root):
+                return nullcontext()
+            return BoundedSemaphore(min(os.cpu_count() or 1, _MOST_UNPACKED_AT_ONCE))
+
+        return self._once.get("turns", turns)
 
     def _sdist(self, file: RemoteFile, *, hashes: Hashes, key: str) -> SourceArtifact:
         store = self._session.store
