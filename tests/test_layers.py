@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "install": BASE | {"fs", "locks", "store"},
     "probe": BASE | {"fs", "locks", "store"},
     "engine": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe"},
-    "cli": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "engine"},
+    "platforms": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "engine"},
+    "cli": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "engine", "platforms"},
 }
 # Reading the environment, printing and exiting belong to the command line alone.
 FORBIDDEN_BELOW_CLI = {"os.environ", "os.environb", "os.getenv", "sys.exit", "os._exit", "sys.stdout", "sys.stderr"}

@@ -66,6 +66,11 @@ def test_doctor_page_is_what_the_table_of_findings_makes() -> None:
     assert read("docs", "reference", "doctor.md") == made
 
 
+def test_platforms_page_is_what_the_code_answers() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "platforms_page.py"))["platforms_page"]()
+    assert read("docs", "reference", "platforms.md") == made
+
+
 def test_file_systems_page_lists_what_is_tested() -> None:
     page = read("docs", "reference", "file-systems.md")
     assert set(KINDS) <= set(first_cells(page))

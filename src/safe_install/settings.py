@@ -104,8 +104,9 @@ _RESOLVING = frozenset({"install", "lock"})
 _FETCHING = frozenset({"sync", "install", "lock", "fetch", "seed publish"})
 _STORING = _FETCHING | {"venv", "cache"}
 _LAYERED = _FETCHING | {"venv"}
-_ALL = _STORING | {"seed", "doctor"}
-_PLACED = _LAYERED | {"doctor"}
+_LOOKING = frozenset({"doctor", "layout"})
+_ALL = _STORING | {"seed"} | _LOOKING
+_PLACED = _LAYERED | _LOOKING
 _TIDYING = _INSTALLING | {"fetch", "cache gc"}
 
 
@@ -124,7 +125,7 @@ OPTIONS: tuple[Option, ...] = (
         group="target",
         default=Path(".venv"),
         metavar="DIR",
-        commands=_INSTALLING | {"doctor"},
+        commands=_INSTALLING | _LOOKING,
         help="The environment to install into; made when it does not exist.",
     ),
     Option(
@@ -141,7 +142,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="store",
         metavar="DIR",
-        commands=_STORING | {"doctor"},
+        commands=_STORING | _LOOKING,
         help="The store: where wheels are kept and linked from.  [default: the user's cache folder]",
     ),
     Option(
@@ -193,7 +194,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="store",
         metavar="DIR",
-        commands=_STORING | {"doctor"},
+        commands=_STORING | _LOOKING,
         help="Local folder for temporary files and builds.  [default: the system's]",
     ),
     Option(
@@ -202,7 +203,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="auto",
         choices=_values(LinkMode),
-        commands=_INSTALLING | {"doctor"},
+        commands=_INSTALLING | _LOOKING,
         help="How files get from the store into the environment; only auto falls back to another.",
     ),
     Option(
@@ -211,7 +212,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="standard",
         choices=_values(Isolation),
-        commands=_FETCHING | {"doctor"},
+        commands=_FETCHING | _LOOKING,
         help="Whether environments may share files with the store (standard), so that an edit in one can show in "
         "others until the next install, or never do (strict); what is installed later is right either way.",
     ),
@@ -545,7 +546,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="output",
         metavar="FILE",
-        commands=_FETCHING | {"doctor"},
+        commands=_FETCHING | _LOOKING,
         help="Write the report, one JSON document, to this file.",
     ),
     Option(
@@ -645,6 +646,11 @@ class Settings:
     progress: bool = True
     quiet: bool = False
     verbose: bool = False
+
+    @property
+    def used_scope(self) -> Scope:
+        """The scope that holds: where nothing is said, untrusted jobs have a store of their own."""
+        return self.scope or (Scope.JOB if self.trust is Trust.UNTRUSTED else Scope.RUNNER)
 
     @property
     def prereleases(self) -> PrereleasePolicy:

@@ -359,7 +359,7 @@ def test_an_untrusted_job_with_the_user_of_trusted_ones_is_a_danger(doctor: Doct
 
 
 def test_a_ci_system_whose_jobs_share_a_user_is_told(doctor: Doctor, store: Path) -> None:
-    doctor.command.variables["GITLAB_CI"] = "true"
+    doctor.command.variables |= {"GITLAB_CI": "true", "CI_COMMIT_REF_PROTECTED": "true"}
     assert doctor()["one-user-for-all"] == "notice"
     assert "GitLab CI" in doctor.finding("one-user-for-all")["cause"]
     assert doctor.document["machine"]["ci"] == "GitLab CI"

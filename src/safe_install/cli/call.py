@@ -14,7 +14,7 @@ from ..interruption import shielded
 from ..models import Isolation, LinkMode
 from ..redact import redact_url
 from .output import Screen, write_result
-from .settings_sources import read_settings
+from .this_job import ThisJob, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """What a command function works with. :param settings: all options, settled."""
+    """What a command function works with. :param job: with all options, settled."""
 
-    def __init__(self, settings: Settings, screen: Screen, recorder: Recorder, environ: Mapping[str, str]) -> None:
-        self.settings = settings
+    def __init__(self, job: ThisJob, screen: Screen, recorder: Recorder, environ: Mapping[str, str]) -> None:
+        self.job = job
+        self.settings = job.settings
         self.screen = screen
         self.recorder = recorder
         self.environ = environ
@@ -66,13 +67,14 @@ def perform(
     # Until the settings are known, only what the command line itself says about output holds.
     screen = Screen(environ, quiet=bool(options.get("quiet")), verbose=bool(options.get("verbose")), progress=False)
     try:
-        settings = read_settings(options, environ, _working_folder())
+        job = settle(options, environ, _working_folder())
+        settings = job.settings
         _check(settings)
         screen = Screen(environ, quiet=settings.quiet, verbose=settings.verbose, progress=settings.progress)
         if settings.scratch is not None and use_scratch:
             # Libraries make temporary files too.
             tempfile.tempdir = str(_made(settings.scratch))
-        call = Call(settings, screen, recorder, environ)
+        call = Call(job, screen, recorder, environ)
         outcome = work(call)
     except KeyboardInterrupt:
         error = InterruptionError("interrupted; what was half done has been put back", code="interrupted")

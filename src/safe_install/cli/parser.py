@@ -24,6 +24,17 @@ def _requirement_parameters() -> list[click.Parameter]:
     ]
 
 
+def _deadline() -> click.Parameter:
+    return click.Option(
+        ["--deadline"],
+        type=float,
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop probes that take longer: a call on a dead network file system may hang for ever.",
+    )
+
+
 def build_parser() -> click.Group:
     """The whole command line."""
     # Light: each command imports its work when it runs.
@@ -31,6 +42,8 @@ def build_parser() -> click.Group:
     from .commands.doctor import run as doctor
     from .commands.fetch import run as fetch
     from .commands.install import run as install
+    from .commands.layout import FORMATS
+    from .commands.layout import run as layout
     from .commands.lock import run as lock
     from .commands.sync import run as sync
     from .commands.venv import run as venv
@@ -96,6 +109,28 @@ def build_parser() -> click.Group:
     )
     group.add_command(
         new_command(
+            "layout",
+            layout,
+            "Show the layout of this job, or write it as variables.\n\n"
+            "Which stores, environment and scratch folder, link mode and locks the other commands use here, and how "
+            "far the platform trusts this job. As variables it also tells other tools where to keep the caches of this "
+            "job. Exit code 7 when no layout works here.",
+            [
+                click.Option(
+                    ["--format", "form"],
+                    type=click.Choice(FORMATS),
+                    default="text",
+                    show_default=True,
+                    help="For people, as JSON, for a POSIX shell (env), for GitLab's dotenv reports, for the file that "
+                    "GITHUB_ENV names (github), for PowerShell, or for a batch file (cmd).",
+                ),
+                click.Option(["--with-tmpdir"], is_flag=True, help="Set TMPDIR too; long paths break sockets in it."),
+                _deadline(),
+            ],
+        )
+    )
+    group.add_command(
+        new_command(
             "doctor",
             doctor,
             "Try what the folders of an installation can do; say what is wrong and what mends it.\n\n"
@@ -104,14 +139,7 @@ def build_parser() -> click.Group:
             [
                 click.Argument(["paths"], nargs=-1, metavar="[PATH]..."),
                 click.Option(["--fix"], is_flag=True, help="Put right what is safe, and say what was done."),
-                click.Option(
-                    ["--deadline"],
-                    type=float,
-                    default=20.0,
-                    show_default=True,
-                    metavar="SECONDS",
-                    help="Stop probes that take longer: a call on a dead network file system may hang for ever.",
-                ),
+                _deadline(),
             ],
         )
     )

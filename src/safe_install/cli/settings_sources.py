@@ -1,8 +1,9 @@
 """Read settings from the command line, the variables and the configuration files, in that order of precedence.
 
-``safe-install.toml`` and the table ``[tool.safe-install]`` of ``pyproject.toml`` are looked for in the working
-folder and then upwards; the first folder that has one of them decides, and ``safe-install.toml`` beats
-``pyproject.toml`` beside it. Paths in a file are relative to that file, all others to the working folder.
+Of the files, that of the project beats that of the runner's administrator. ``safe-install.toml`` and the table
+``[tool.safe-install]`` of ``pyproject.toml`` are looked for in the working folder and then upwards; the first folder
+that has one of them decides, and ``safe-install.toml`` beats ``pyproject.toml`` beside it. Paths in a file are relative
+to that file, all others to the working folder.
 """
 
 from __future__ import annotations
@@ -54,20 +55,20 @@ class ConfigurationFile:
     values: Mapping[str, Any]
 
 
-def read_settings(command_line: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
+def read_settings(
+    command_line: Mapping[str, Any],
+    environ: Mapping[str, str],
+    folder: Path,
+    runner: ConfigurationFile | None = None,
+) -> Settings:
     """Return the settings that hold for one call.
 
     :param command_line: raw values by option name; None or an empty sequence means "not given".
     :param folder: the working folder.
+    :param runner: what the administrator of this runner wants.
     :raises InputError: ``setting-invalid`` or ``setting-unknown``; names where the value came from.
     """
-    return settle(command_line, environ, find_configuration(folder), folder)
-
-
-def settle(
-    command_line: Mapping[str, Any], environ: Mapping[str, str], file: ConfigurationFile | None, folder: Path
-) -> Settings:
-    """Merge the three sources into `Settings`. Errors as `read_settings`."""
+    files = [each for each in (find_configuration(folder), runner) if each is not None]
     chosen: dict[str, Any] = {}
     for option in OPTIONS:
         given = command_line.get(option.name)
@@ -75,7 +76,7 @@ def settle(
             chosen[option.field] = _convert(option, given, f"--{option.name}", folder)
         elif environ.get(option.variable):
             chosen[option.field] = _convert_text(option, environ[option.variable], option.variable, folder)
-        elif file is not None and option.name in file.values:
+        elif file := next((each for each in files if option.name in each.values), None):
             where = f"{option.name} in {file.path}"
             chosen[option.field] = _convert(option, file.values[option.name], where, file.path.parent)
     return Settings(**chosen)
@@ -89,13 +90,13 @@ def find_configuration(folder: Path) -> ConfigurationFile | None:
     for place in (folder, *folder.parents):
         own = place / "safe-install.toml"
         if own.is_file():
-            return _checked(own, _parse(own))
+            return checked(own, _parse(own))
         project = place / "pyproject.toml"
         if project.is_file():
             tool = _parse(project).get("tool", {})
             table = tool.get("safe-install") if isinstance(tool, dict) else None
             if table is not None:
-                return _checked(project, table)
+                return checked(project, table)
     return None
 
 
@@ -108,7 +109,8 @@ def _parse(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error}", code="configuration-invalid") from error
 
 
-def _checked(path: Path, table: object) -> ConfigurationFile:
+def checked(path: Path, table: object) -> ConfigurationFile:
+    """Return *table* as the configuration that *path* holds. Errors as `find_configuration`."""
     if not isinstance(table, dict):
         raise InputError(f"[tool.safe-install] in {path} is not a table", code="configuration-invalid")
     known = [option.name for option in OPTIONS]

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.session import Session, Surroundings
+from ..events import SteppedDown
 from .pip_configuration import read_pip_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .call import Call
 
 
 def open_session(call: Call) -> Session:
     """Return a session for *call*; it opens nothing before it is entered and used."""
+    if call.job.distrust:
+        call.sink(SteppedDown(kind="untrusted", message=f"this job writes to no store of others: {call.job.distrust}"))
     return Session(call.settings, look_around(call), call.sink)
 
 
@@ -26,22 +27,7 @@ def look_around(call: Call) -> Surroundings:
         variables=dict(call.environ),
         folder=Path.cwd(),
         python=sys.executable,
-        cache_dir=default_cache_dir(),
+        cache_dir=call.job.default_store,
         index_defaults=read_pip_configuration(call.environ),
-        job=job_of(call.environ),
+        job=call.job.url,
     )
-
-
-def job_of(environ: Mapping[str, str]) -> str | None:
-    """Return the URL of the CI job that this process belongs to, from the variables that its system documents."""
-    if run := environ.get("GITHUB_RUN_ID"):
-        return f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
-    # GitLab, Jenkins.
-    return environ.get("CI_JOB_URL") or environ.get("BUILD_URL") or None
-
-
-def default_cache_dir() -> Path:
-    """The store of a user who names none: in the cache folder that the system has for its users."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("safe-install", appauthor=False))

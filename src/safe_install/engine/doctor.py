@@ -32,11 +32,13 @@ class Defaults:
 
     :param store: the store of a user who names none.
     :param temp: where programs put their temporary files.
+    :param ci: the name of the CI system; empty for none.
     """
 
     store: str
     home: str
     temp: str
+    ci: str
     variables: Mapping[str, str]
 
 
@@ -114,7 +116,7 @@ def _examine(settings: Settings, defaults: Defaults, *, paths: Sequence[str], de
             )
     facts = Facts(
         wanted=wanted,
-        machine=look_at_machine(defaults.variables),
+        machine=look_at_machine(defaults.variables, ci=defaults.ci),
         places=tuple(places),
         links=tuple(links),
         deadline=deadline,
@@ -126,8 +128,7 @@ def _examine(settings: Settings, defaults: Defaults, *, paths: Sequence[str], de
 
 def wanted_by(settings: Settings) -> Wanted:
     """Return what *settings* ask for, as `engine.layers` understands them."""
-    untrusted = settings.trust is Trust.UNTRUSTED
-    scope = settings.scope or (Scope.JOB if untrusted else Scope.RUNNER)
+    scope = settings.used_scope
     return Wanted(
         scope=scope,
         trust=settings.trust,

@@ -61,9 +61,8 @@ class Layers:
 
         :raises PolicyError: ``untrusted``: the settings would let an untrusted job write what others read.
         """
-        untrusted = self._settings.trust is Trust.UNTRUSTED
-        scope = self._settings.scope or (Scope.JOB if untrusted else Scope.RUNNER)
-        if untrusted and scope is Scope.RUNNER:
+        scope = self._settings.used_scope
+        if self._settings.trust is Trust.UNTRUSTED and scope is Scope.RUNNER:
             raise PolicyError(
                 "an untrusted job may not write to the store that other jobs of this runner read",
                 code="untrusted",

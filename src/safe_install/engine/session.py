@@ -162,7 +162,7 @@ class Session:
     @property
     def job(self) -> str | None:
         """The URL of this job."""
-        return self.settings.job_url or self.surroundings.job
+        return self.surroundings.job
 
     @property
     def scratch(self) -> Scratch:

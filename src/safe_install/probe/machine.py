@@ -1,4 +1,4 @@
-"""What this process runs on: user, container, CI system, antivirus filters."""
+"""What this process runs on: user, container, antivirus filters."""
 
 from __future__ import annotations
 
@@ -13,24 +13,16 @@ from .facts import Machine
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The variable that each system documents for this purpose; the last is what many others set.
-_CI = (
-    ("GITHUB_ACTIONS", "GitHub Actions"),
-    ("GITLAB_CI", "GitLab CI"),
-    ("JENKINS_URL", "Jenkins"),
-    ("BUILDKITE", "Buildkite"),
-    ("TF_BUILD", "Azure Pipelines"),
-    ("CIRCLECI", "CircleCI"),
-    ("TEAMCITY_VERSION", "TeamCity"),
-    ("BITBUCKET_BUILD_NUMBER", "Bitbucket Pipelines"),
-    ("CI", "a CI system"),
-)
 # Files that container engines put into every container.
 _CONTAINERS = (("/.dockerenv", "docker"), ("/run/.containerenv", "podman"))
 
 
-def look_at_machine(variables: Mapping[str, str]) -> Machine:
-    """Return what is known. :param variables: the environment of this process."""
+def look_at_machine(variables: Mapping[str, str], *, ci: str) -> Machine:
+    """Return what is known.
+
+    :param variables: the environment of this process.
+    :param ci: the name of the CI system that started it; empty for none.
+    """
     number, name = whoami()
     return Machine(
         system=sys.platform,
@@ -38,7 +30,7 @@ def look_at_machine(variables: Mapping[str, str]) -> Machine:
         user=number,
         user_name=name,
         container=container_of(variables),
-        ci=next((system for variable, system in _CI if variables.get(variable)), ""),
+        ci=ci,
         scanners=scanners(),
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from ...errors import PolicyError
 from ..call import Call, perform
 from ..output import human_bytes, write_result
 
@@ -68,6 +69,21 @@ def _table(rows: Sequence[tuple[str, int, int, str]]) -> list[str]:
 
 def root_of(call: Call) -> Path:
     """Return where the store of *call* is."""
-    from ..surroundings import default_cache_dir
+    return call.settings.cache_dir or call.job.default_store
 
-    return call.settings.cache_dir or default_cache_dir()
+
+def root_to_change(call: Call) -> Path:
+    """Return where the store of *call* is, for a command that changes what is in it.
+
+    :raises PolicyError: ``untrusted``: the platform does not trust this job, and other jobs may read the store.
+    """
+    root = root_of(call)
+    own = [folder for folder in (call.job.job.own_folder, call.job.job.workspace) if folder is not None]
+    if call.job.distrust and not any(root.absolute().is_relative_to(folder) for folder in own):
+        raise PolicyError(
+            f"an untrusted job may not change the store at {root}",
+            code="untrusted",
+            context=(call.job.distrust,),
+            hint="clean up from a job that runs on trusted changes only, or on the runner itself",
+        )
+    return root

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..call import Call, perform
 from ..output import human_bytes, plural, write_result
-from .cache import root_of
+from .cache import root_of, root_to_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def run_import(options: Mapping[str, Any], *, file: str, sha256: str | None) -> 
     def work(call: Call) -> None:
         from ...engine.carrying import import_store
 
-        carried = import_store(call.settings, root_of(call), call.sink, Path(file).absolute(), sha256=sha256)
+        carried = import_store(call.settings, root_to_change(call), call.sink, Path(file).absolute(), sha256=sha256)
         if call.settings.json:
             _print_json(file, carried)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ExitCode, InputError, IntegrityError
 from ..call import Call, perform
 from ..output import human_bytes, plural, write_result
-from .cache import root_of
+from .cache import root_of, root_to_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ def run_init(options: Mapping[str, Any], *, sharing: str | None, group: str | No
         wanted = None if sharing is None else Sharing(sharing)
         if group is not None and wanted is not Sharing.GROUP:
             raise InputError("--group is for --shared group", code="setting-invalid")
-        root, budget = root_of(call).absolute(), call.settings.retry_budget
+        root, budget = root_to_change(call).absolute(), call.settings.retry_budget
         marker = create_store(root, wanted, group, budget=budget, sink=call.sink)
         if call.settings.json:
             write_result(json.dumps({"cache_dir": str(root), "shared": marker.sharing.value}) + "\n")
@@ -84,8 +84,9 @@ def _inspect(call: Call, *, repair: bool) -> Findings:
 
     settings = call.settings
     opening = Store.open if repair else Store.open_for_reading
-    store = opening(root_of(call), retry_budget=settings.retry_budget, sink=call.sink)
-    return inspect(store, repair=repair, job=settings.job_url, budget=settings.retry_budget, sink=call.sink)
+    root = root_to_change(call) if repair else root_of(call)
+    store = opening(root, retry_budget=settings.retry_budget, sink=call.sink)
+    return inspect(store, repair=repair, job=call.job.url, budget=settings.retry_budget, sink=call.sink)
 
 
 def _print(call: Call, findings: Findings) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..call import Call, perform
 from ..output import human_bytes, plural, write_result
-from .cache import root_of
+from .cache import root_of, root_to_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def run_gc(options: Mapping[str, Any], *, keep: int | None, dry_run: bool) -> in
         from ...engine.cleanup import collect_garbage
 
         found, seed = collect_garbage(
-            call.settings, root_of(call), call.sink, keep=keep, dry_run=dry_run, job=_job(call)
+            call.settings, root_to_change(call), call.sink, keep=keep, dry_run=dry_run, job=call.job.url
         )
         _tell(call, found, seed, dry_run=dry_run)
 
@@ -40,7 +40,9 @@ def run_clean(options: Mapping[str, Any], *, names: Sequence[str], dry_run: bool
     def work(call: Call) -> None:
         from ...engine.cleanup import clean_store
 
-        found = clean_store(call.settings, root_of(call), call.sink, names=names, dry_run=dry_run, job=_job(call))
+        found = clean_store(
+            call.settings, root_to_change(call), call.sink, names=names, dry_run=dry_run, job=call.job.url
+        )
         _tell(call, found, None, dry_run=dry_run)
 
     return perform("cache clean", options, None, work)
@@ -54,7 +56,7 @@ def run_unlock(options: Mapping[str, Any], *, dry_run: bool) -> int:
         from ...store.unlocking import unlock
 
         settings = call.settings
-        layout = Store.open(root_of(call), retry_budget=settings.retry_budget, sink=call.sink).layout
+        layout = Store.open(root_to_change(call), retry_budget=settings.retry_budget, sink=call.sink).layout
         found = unlock(layout, patience=settings.lock_timeout, dry_run=dry_run)
         if settings.json:
             document = {
@@ -71,12 +73,6 @@ def run_unlock(options: Mapping[str, Any], *, dry_run: bool) -> int:
             write_result("no lock is held that does not free itself\n")
 
     return perform("cache unlock", options, None, work)
-
-
-def _job(call: Call) -> str | None:
-    from ..surroundings import job_of
-
-    return call.settings.job_url or job_of(call.environ)
 
 
 def _tell(call: Call, found: Collection, seed: Collected | None, *, dry_run: bool) -> None:

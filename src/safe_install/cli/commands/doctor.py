@@ -25,18 +25,7 @@ def run(options: Mapping[str, Any], *, paths: Sequence[str], fix: bool, deadline
     """Look at every place that an installation would use; return the exit code, 7 when it could not succeed."""
 
     def work(call: Call) -> None:
-        from ...engine.doctor import Defaults, diagnose
-        from ..surroundings import default_cache_dir
-
-        if not deadline > 0:
-            raise InputError("--deadline must be more than 0 seconds", code="setting-invalid")
-        defaults = Defaults(
-            store=str(default_cache_dir()),
-            home=os.path.expanduser("~"),
-            temp=_temporary_folder(call.environ),
-            variables=call.environ,
-        )
-        diagnosis = diagnose(call.settings, defaults, paths=paths, deadline=deadline, fix=fix)
+        diagnosis = diagnose_job(call, paths=paths, deadline=deadline, fix=fix)
         call.details.update(_document(diagnosis))
         if not call.settings.json:
             _print(call, diagnosis)
@@ -57,6 +46,26 @@ def run(options: Mapping[str, Any], *, paths: Sequence[str], fix: bool, deadline
     return perform("doctor", options, None, work, use_scratch=False)
 
 
+def diagnose_job(call: Call, *, paths: Sequence[str] = (), deadline: float, fix: bool = False) -> Diagnosis:
+    """Look at every place that an installation of this job would use.
+
+    :raises InputError: ``setting-invalid``: *deadline*.
+    """
+    from ...engine.doctor import Defaults, diagnose
+    from ...platforms.detection import name_of_system
+
+    if not deadline > 0:
+        raise InputError("--deadline must be more than 0 seconds", code="setting-invalid")
+    defaults = Defaults(
+        store=str(call.job.default_store),
+        home=os.path.expanduser("~"),
+        temp=_temporary_folder(call.environ),
+        ci=name_of_system(call.environ),
+        variables=call.environ,
+    )
+    return diagnose(call.settings, defaults, paths=paths, deadline=deadline, fix=fix)
+
+
 def _temporary_folder(environ: Mapping[str, str]) -> str:
     """Where programs are told to put temporary files. Where nobody told them, Python finds a place by trying."""
     named = next((environ[name] for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name)), None)
@@ -67,7 +76,7 @@ def _document(diagnosis: Diagnosis) -> dict[str, object]:
     from ...probe.facts import write_facts
 
     return {
-        "layout": _layout_document(diagnosis.layout),
+        "layout": layout_document(diagnosis.layout),
         "findings": [
             {
                 "code": each.code,
@@ -89,7 +98,8 @@ def _document(diagnosis: Diagnosis) -> dict[str, object]:
     }
 
 
-def _layout_document(layout: JobLayout) -> dict[str, object]:
+def layout_document(layout: JobLayout) -> dict[str, object]:
+    """Return *layout* as it stands in reports."""
     return {
         "works": layout.works,
         "scope": layout.scope.value,
@@ -120,7 +130,7 @@ def _print(call: Call, diagnosis: Diagnosis) -> None:
         write_result("".join(f"{line}\n" for each in findings for line in _lines(each)))
     lines = [f"mended: {each}" for each in diagnosis.mended]
     lines += [f"not mended: {each}" for each in diagnosis.not_mended]
-    lines += _layout_lines(diagnosis.layout)
+    lines += layout_lines(diagnosis.layout)
     counts = {level: sum(each.level.value == level for each in diagnosis.findings) for level in ("danger", "notice")}
     lines.append(f"{plural(counts['danger'], 'danger')}, {plural(counts['notice'], 'notice')}")
     write_result("".join(f"{line}\n" for line in lines))
@@ -158,7 +168,8 @@ def _print_table(findings: Sequence[Finding]) -> None:
     Console().print(table)
 
 
-def _layout_lines(layout: JobLayout) -> Iterator[str]:
+def layout_lines(layout: JobLayout) -> Iterator[str]:
+    """Yield *layout* as it is shown on a screen."""
     yield "the layout that works here:" if layout.works else "no layout works here; what can be had:"
     for each in layout.layers:
         rights = "read and written" if each.writable else "read"
