@@ -52,7 +52,7 @@ def test_locked_versions_equal_those_of_uv(
     name: str,
     uv: Path,
     ci_install: Path,
-    one_index: dict[str, str],
+    same_pages: dict[str, str],
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -68,14 +68,14 @@ def test_locked_versions_equal_those_of_uv(
         "--python",
         sys.executable,
     ]
-    compiled = run([*compile_, "--cache-dir", caches / "uv", "--exclude-newer", EXCLUDE_NEWER, wanted], one_index)
+    compiled = run([*compile_, "--cache-dir", caches / "uv", "--exclude-newer", EXCLUDE_NEWER, wanted], same_pages)
     requirements = [Requirement(line) for line in compiled.splitlines()]
     expected = {canonicalize_name(found.name): str(found.specifier).removeprefix("==") for found in requirements}
     assert 10 <= len(expected) <= 150, "a set of another size than was meant"
 
     lock = tmp_path / "pylock.toml"
     command: list[str | Path] = [ci_install, "lock", "-r", wanted, "-o", lock, "--python", sys.executable]
-    run([*command, "--cache-dir", caches / "store", "--exclude-newer", EXCLUDE_NEWER], one_index)
+    run([*command, "--cache-dir", caches / "store", "--exclude-newer", EXCLUDE_NEWER], same_pages)
     packages = tomllib.loads(lock.read_text(encoding="utf-8"))["packages"]
     found = {package["name"]: package["version"] for package in packages}
 
