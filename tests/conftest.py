@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -9,11 +10,16 @@ from helpers.index import local_index
 from helpers.missing_parts import pytest_runtest_setup
 from labs.plugin import pytest_addoption, pytest_cmdline_main
 
+from safe_install.platforms.detection import SIGNS
+
 __all__ = ["local_index", "pytest_addoption", "pytest_cmdline_main", "pytest_runtest_setup"]
 
 
 # A script that runs the tests in the background has Ctrl-C ignored for all that they start, which would then ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Whatever CI system runs the tests, and however far it trusts this job: the jobs of the tests are others.
+for _sign in SIGNS:
+    os.environ.pop(_sign.variable, None)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from safe_install.platforms.detection import SIGNS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,8 @@ def with_only_the_default_index(environ: Mapping[str, str]) -> dict[str, str]:
     """
     configured = _pip_configuration(environ)
     cleaned = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN) or name in _KEPT}
+    for sign in SIGNS:  # a job that is not trusted would have another store than the one that is named
+        cleaned.pop(sign.variable, None)
     for variable in _KEPT:
         key = variable.removeprefix("PIP_").removeprefix("DEFAULT_").lower().replace("_", "-")
         if key in configured:
