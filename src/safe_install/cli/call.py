@@ -51,12 +51,14 @@ def perform(
     work: Callable[[Call], Outcome | None],
     *,
     use_scratch: bool = True,
+    reports: bool = True,
 ) -> int:
     """Run *work* and return the exit code; nothing escapes but a broken interpreter.
 
     :param options: raw values of the command line by option name.
     :param verb: begins the summary, such as ``Installed``; None for a command that prints its own result.
     :param use_scratch: whether the folder of ``--scratch`` is made, and used by libraries.
+    :param reports: whether ``--json`` and ``--report`` are obeyed.
     """
     environ = os.environ
     recorder = Recorder()
@@ -83,7 +85,9 @@ def perform(
     except Exception as caught:  # noqa: BLE001 - the last line of defence: a bug of ours, told as such
         error = _own_fault(caught, verbose=bool(settings and settings.verbose))
     details = call.details if call else {}
-    exit_code = _conclude(command, options, settings, verb, screen, recorder, outcome, error, details)
+    exit_code = _conclude(
+        command, options, settings, verb, screen, recorder, outcome, error, details if reports else None
+    )
     return exit_code or int(call.exit_code if call else ExitCode.DONE)
 
 
@@ -104,16 +108,19 @@ def _conclude(
     recorder: Recorder,
     outcome: Outcome | None,
     error: SafeInstallError | None,
-    details: Mapping[str, object],
+    details: Mapping[str, object] | None,
 ) -> int:
-    """Tell how it ended, on screen and in reports; return the exit code."""
+    """Tell how it ended, on screen and in reports; return the exit code.
+
+    :param details: what is added to the report; None for no report.
+    """
     if error is not None:
         screen.error(error)
     elif outcome is not None and verb is not None:
         screen.summary(verb, outcome, recorder)
     exit_code = error.exit_code if error else ExitCode.DONE
     try:
-        if verb is not None or error is not None or details:
+        if details is not None and (verb is not None or error is not None or details):
             _write_reports(options, settings, {**report_document(command, recorder, outcome, error), **details})
     except SafeInstallError as caught:
         screen.error(caught)

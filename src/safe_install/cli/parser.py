@@ -45,6 +45,7 @@ def build_parser() -> click.Group:
     from .commands.layout import FORMATS
     from .commands.layout import run as layout
     from .commands.lock import run as lock
+    from .commands.report import run as report
     from .commands.sync import run as sync
     from .commands.venv import run as venv
 
@@ -126,6 +127,20 @@ def build_parser() -> click.Group:
                 ),
                 click.Option(["--with-tmpdir"], is_flag=True, help="Set TMPDIR too; long paths break sockets in it."),
                 _deadline(),
+            ],
+        )
+    )
+    group.add_command(
+        new_command(
+            "report",
+            report,
+            "Show a report again, as text or as a page.\n\nFILE is what --report of another command wrote.",
+            [
+                click.Argument(["file"], metavar="FILE"),
+                click.Option(["--html", "as_html"], is_flag=True, help="One page that needs nothing else."),
+                click.Option(
+                    ["-o", "--output", "output"], metavar="FILE", help="Where to; standard output if not given."
+                ),
             ],
         )
     )

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ..errors import ExitCode, SafeInstallError
 from ..events import Awaited, Cleaned, Fetched, PhaseEnded, Repaired, Retried, SteppedDown, Touched
@@ -45,6 +45,14 @@ class DistributionResult:
     layer: str | None = None
 
 
+class Span(NamedTuple):
+    """One phase of one distribution. :param start: seconds after the call began; :param seconds: how long it took."""
+
+    phase: str
+    start: float
+    seconds: float
+
+
 @dataclass
 class Recorder:
     """Counts what events tell. Thread-safe; `note` is an `EventSink`."""
@@ -59,7 +67,7 @@ class Recorder:
     bytes_fetched: int = 0
     step_downs: list[SteppedDown] = field(default_factory=list)
     bytes_by_key: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    seconds_by_key: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    spans_by_key: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, event: Event) -> None:
@@ -83,8 +91,8 @@ class Recorder:
                     self.bytes_fetched += event.bytes
                     self.bytes_by_key[event.what] += event.bytes
                 case PhaseEnded():
-                    phases = self.seconds_by_key[event.key]
-                    phases[event.phase] = phases.get(event.phase, 0.0) + event.seconds
+                    start = max(0.0, self.seconds - event.seconds)
+                    self.spans_by_key[event.key].append(Span(event.phase, start, event.seconds))
                 case _:
                     pass
 
@@ -157,7 +165,10 @@ def _error_document(error: SafeInstallError) -> dict[str, object]:
 
 
 def _distribution_document(result: DistributionResult, recorder: Recorder) -> dict[str, object]:
-    seconds = recorder.seconds_by_key.get(result.key, {})
+    spans = recorder.spans_by_key.get(result.key, [])
+    seconds: dict[str, float] = defaultdict(float)
+    for span in spans:
+        seconds[span.phase] += span.seconds
     return {
         "name": result.name,
         "version": result.version,
@@ -167,5 +178,8 @@ def _distribution_document(result: DistributionResult, recorder: Recorder) -> di
         "layer": result.layer,
         "bytes_fetched": recorder.bytes_by_key.get(result.key, 0),
         "seconds": {phase: round(value, 3) for phase, value in seconds.items()},
+        "timeline": [
+            {"phase": span.phase, "start": round(span.start, 3), "seconds": round(span.seconds, 3)} for span in spans
+        ],
         "link_mode": result.link_mode,
     }
