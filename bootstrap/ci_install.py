@@ -18,7 +18,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it with an older 
     sys.exit(8)
 
 if __name__ == "__main__":
-    here = os.path.dirname(os.path.abspath(__file__))
+    here = os.path.dirname(os.path.realpath(__file__))
     # What lies beside this file is not for the tool to import.
     sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != here]
     runpy.run_path(os.path.join(here, "tool.py"))["main"](sys.argv[1:])

@@ -20,6 +20,7 @@ import http.client
 import io
 import json
 import os
+import platform
 import re
 import runpy
 import secrets
@@ -34,10 +35,11 @@ import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from http.client import HTTPMessage
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "safe_install"
@@ -48,6 +50,7 @@ _PAUSES = (0.5, 2.0, 5.0)  # seconds before a request is made again
 _TIMEOUT = 30.0
 _PATIENCE = 10.0  # seconds that a scanner may hold a new folder, on Windows
 _ABANDONED = 24 * 3600.0  # seconds after which nobody works on a folder any more
+_OWN = re.compile(r"\.[0-9a-f]{16}-[\w.-]+\.[0-9a-f]{16}")
 _NETWORK, _INTEGRITY, _STORE, _USAGE = 3, 4, 7, 2  # exit codes, as those of ci-install
 
 
@@ -73,6 +76,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Run the command, making the tool first where it is not there; never returns."""
     options = _parse(arguments)
     try:
+        options.tool_dir = options.tool_dir or default_tool_dir(os.environ)
         if options.prepare is not None:
             count = prepare(options.prepare, options.lock)
             sys.stdout.write(f"{options.prepare} holds {count} wheels\n")
@@ -99,7 +103,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--lock", type=Path, default=HERE / "requirements.txt", help="what it needs, with hashes")
     parser.add_argument("--source", type=Path, default=HERE.parent / "src", help=f"the folder that holds {PACKAGE}")
     parser.add_argument("--wheels", type=Path, help="take wheels from this folder; no network is used")
-    parser.add_argument("--tool-dir", type=Path, default=default_tool_dir(os.environ), help="where tools are kept")
+    parser.add_argument("--tool-dir", type=Path, help="where tools are kept")
     parser.add_argument("--prepare", type=Path, metavar="DIR", help="fetch the wheels for this Python to DIR, and end")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="arguments of ci-install, after --")
     options = parser.parse_args(arguments)
@@ -108,15 +112,22 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def default_tool_dir(environ: os._Environ[str] | dict[str, str]) -> Path:
-    """Where tools are kept: once per runner in its tool cache, else in the user's cache folder."""
+    """Where tools are kept: once for each user of a runner in its tool cache, else in the user's cache folder.
+
+    :raises BootstrapError: ``no-tool-dir``: nothing names one, and the user has no home.
+    """
     named = environ.get("SAFE_INSTALL_TOOL_DIR")
     if named:
         return Path(named)
     tools = environ.get("RUNNER_TOOL_CACHE", "")
     if tools and os.access(tools, os.W_OK):
-        return Path(tools) / "safe-install-tool"
+        return Path(tools) / (f"safe-install-tool-{os.getuid()}" if hasattr(os, "getuid") else "safe-install-tool")
     caches = environ.get("LOCALAPPDATA") if os.name == "nt" else environ.get("XDG_CACHE_HOME")
-    return Path(caches or Path.home() / ".cache") / "safe-install-tool"
+    try:
+        return Path(caches or Path.home() / ".cache") / "safe-install-tool"
+    except RuntimeError as error:
+        hint = "name a folder with --tool-dir or SAFE_INSTALL_TOOL_DIR"
+        raise BootstrapError("no-tool-dir", f"there is no folder for the tool: {error}", _STORE, hint) from error
 
 
 def provide(tool_dir: Path, *, lock: Path, source: Path, wheels: Path | None) -> Path:
@@ -126,9 +137,8 @@ def provide(tool_dir: Path, *, lock: Path, source: Path, wheels: Path | None) ->
     :raises BootstrapError: it could not be made. Nothing is left.
     :raises OSError: *tool_dir* cannot be written.
     """
-    if not (source / PACKAGE / "__init__.py").is_file():
-        raise BootstrapError("no-source", f"{source} holds no {PACKAGE}", _USAGE, "name its folder with --source")
-    target = tool_dir.absolute() / f"{_digest_of(lock, source)[:16]}-{_kind_of_python()}"
+    package = read_package(source)
+    target = tool_dir.absolute() / f"{_digest_of(lock, package)[:16]}-{_kind_of_python()}"
     if _is_whole(target):
         return target
     tool_dir.mkdir(parents=True, exist_ok=True)
@@ -136,7 +146,7 @@ def provide(tool_dir: Path, *, lock: Path, source: Path, wheels: Path | None) ->
     own = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     own.mkdir(0o700)
     try:
-        _fill(own, lock=lock, source=source, wheels=wheels)
+        _fill(own, package, lock=lock, wheels=wheels)
         _publish(own, target)
     finally:
         shutil.rmtree(own, ignore_errors=True)
@@ -158,26 +168,50 @@ def prepare(folder: Path, lock: Path) -> int:
 # The folder
 
 
-def _digest_of(lock: Path, source: Path) -> str:
+def read_package(source: Path) -> dict[str, bytes]:
+    """Return the files of the package by their paths, so that what is named is what is run.
+
+    :raises BootstrapError: ``no-source``: there is none, or a part of it is a link, whose target has no name here.
+    """
+    root = source / PACKAGE
+    found = {}
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - {"__pycache__"})
+        for name in sorted(names) + folders:
+            path = Path(folder, name)
+            if path.is_symlink():
+                raise BootstrapError("no-source", f"{path} is a link", _USAGE, "name a plain copy with --source")
+            if name in names:
+                found[path.relative_to(source).as_posix()] = path.read_bytes()
+    if f"{PACKAGE}/__init__.py" not in found:
+        raise BootstrapError("no-source", f"{source} holds no {PACKAGE}", _USAGE, "name its folder with --source")
+    return found
+
+
+def _digest_of(lock: Path, package: dict[str, bytes]) -> str:
     """Name what the tool is made of: another lock or another source is another tool."""
-    found = hashlib.sha256(_read_lock_file(lock))
-    for path in sorted((source / PACKAGE).rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            found.update(f"\n{path.relative_to(source).as_posix()}\n".encode())
-            found.update(path.read_bytes())
+    parts = [_read_lock_file(lock), *(part for path in sorted(package) for part in (path.encode(), package[path]))]
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(b"%d\n" % len(part))
+        found.update(part)
     return found.hexdigest()
 
 
 def _kind_of_python() -> str:
-    """What compiled modules are made for."""
-    abi = sysconfig.get_config_var("SOABI") or f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
-    return re.sub(r"[^\w.-]", "_", str(abi))
+    """What decides which wheels fit: interpreter, system, processor and C library."""
+    abi = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
+    parts = (abi, sysconfig.get_platform(), platform.machine(), *platform.libc_ver())
+    return re.sub(r"[^\w.-]", "_", "-".join(dict.fromkeys(str(part) for part in parts if part)))
 
 
-def _fill(own: Path, *, lock: Path, source: Path, wheels: Path | None) -> None:
+def _fill(own: Path, package: dict[str, bytes], *, lock: Path, wheels: Path | None) -> None:
     for name, content in _wheels(lock, folder=wheels):
         _unpack(name, content, own)
-    shutil.copytree(source / PACKAGE, own / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, content in package.items():
+        path = own / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     # Whatever Python's variables say: it pays at each start.
     compileall.compile_dir(own, quiet=2, workers=1)
     sizes = {path.relative_to(own).as_posix(): path.stat().st_size for path in sorted(own.rglob("*")) if path.is_file()}
@@ -185,14 +219,18 @@ def _fill(own: Path, *, lock: Path, source: Path, wheels: Path | None) -> None:
         json.dump(sizes, stream)
         stream.flush()
         os.fsync(stream.fileno())
+    own.chmod(0o755)  # other users of the runner may run it
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the tool is there, with all of its files in their sizes: a crash may have left empty ones."""
+    """Whether the tool is there, with all of its files in their sizes: a crash may have left empty ones.
+
+    :raises OSError: nobody can tell.
+    """
     try:
         sizes = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
         return all(os.stat(folder / name).st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, AttributeError):
         return False
 
 
@@ -220,9 +258,9 @@ def _publish(own: Path, target: Path) -> None:
 
 def _remove_abandoned(tool_dir: Path) -> None:
     """Remove what killed jobs left; nobody takes a day to unpack thirty wheels."""
-    for path in tool_dir.glob(".*"):
+    for path in tool_dir.iterdir():
         with contextlib.suppress(OSError):
-            if path.lstat().st_mtime < time.time() - _ABANDONED:
+            if _OWN.fullmatch(path.name) and path.lstat().st_mtime < time.time() - _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -357,12 +395,20 @@ class _Index:
     """The index that pip is configured for."""
 
     def __init__(self, url: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=_tls())]
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=_tls()), _Redirects()]
+        hint = "write special characters of a login as %2F and so on"
+        # Not shown: what follows a slash in a password would be.
+        failure = BootstrapError("invalid-url", "the URL of the index is none that is understood", _USAGE, hint)
+        try:
+            parts = urllib.parse.urlsplit(url)
+            understood = parts.scheme in {"https", "http"} and parts.hostname and (parts.port or True)
+        except ValueError:
+            raise failure from None
+        if not understood or "@" in parts.path:
+            raise failure
         if parts.username is not None:
             passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
-            host = parts.hostname or ""
-            host = f"{host}:{parts.port}" if parts.port else host
+            host = parts.netloc.rpartition("@")[2]
             url = urllib.parse.urlunsplit(parts._replace(netloc=host))
             user, password = (urllib.parse.unquote(text or "") for text in (parts.username, parts.password))
             passwords.add_password(None, f"{parts.scheme}://{host}", user, password, is_authenticated=True)
@@ -373,7 +419,10 @@ class _Index:
     def get(self, requirement: Requirement, tags: Sequence[str]) -> tuple[str, bytes]:
         page = f"{self._url}/{re.sub(r'[-_.]+', '-', requirement.name)}/"
         address, kind, content = self._read(page)
-        links = _json_links(content) if kind == _JSON else _html_links(content)
+        try:
+            links = list(_json_links(content) if kind == _JSON else _html_links(content))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BootstrapError("malformed-page", f"{page} is no page of an index: {error!r}", _NETWORK) from error
         offered = {name: url for name, url, digest in links if digest in requirement.digests and _is_wheel(name)}
         best = _best(offered, requirement, tags, page)
         data = self._read(urllib.parse.urljoin(address, offered[best]))[2]
@@ -383,7 +432,8 @@ class _Index:
 
     def _read(self, url: str) -> tuple[str, str, bytes]:
         """Return where it was in the end, its content type, and its content."""
-        shown = urllib.parse.urlsplit(url)._replace(query="", fragment="").geturl()
+        parts = urllib.parse.urlsplit(url)
+        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
         if not url.startswith(("https://", "http://")):
             raise BootstrapError("invalid-url", f"{shown} is no address of an index or of a file on one", _USAGE)
         headers = {"Accept": _ACCEPT, "User-Agent": "ci-install-bootstrap"}
@@ -403,8 +453,23 @@ class _Index:
         raise AssertionError  # the last attempt returns or raises
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but none from an encrypted connection to an open one."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
+            raise urllib.error.HTTPError(req.full_url, code, "redirected to an open connection", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE") or None)
+    file = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE") or None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise BootstrapError("certificates-unreadable", f"cannot read {file}: {error}", _USAGE) from error
 
 
 def _json_links(content: bytes) -> Iterator[tuple[str, str, str]]:

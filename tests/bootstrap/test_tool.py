@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import packaging
 import pytest
+from helpers.capabilities import needs_rights, needs_symlinks, unix_only
 from helpers.wheels import make_wheel
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -171,6 +172,73 @@ def test_a_damaged_tool_is_made_again(bootstrap: Bootstrap) -> None:
     os.truncate(bootstrap.tools / tool / "demo" / "__init__.py", 0)
     assert bootstrap() == "tool 1.0 ci-install\n"
     assert bootstrap.made() == [tool]
+
+
+def test_only_what_killed_jobs_left_is_removed(bootstrap: Bootstrap) -> None:
+    """Somebody may name a folder that holds other things."""
+    bootstrap.tools.mkdir()
+    own = f".{'0' * 16}-cpython-311.{'1' * 16}"
+    for name in (".git", own):
+        (bootstrap.tools / name / "x").mkdir(parents=True)
+        os.utime(bootstrap.tools / name, (0, 0))
+    bootstrap()
+    assert ".git" in bootstrap.made()
+    assert own not in bootstrap.made()
+
+
+@needs_symlinks
+def test_a_source_with_links_has_no_name(bootstrap: Bootstrap) -> None:
+    """What a link shows could be changed without another name, and then be run by whoever has the same tool folder."""
+    (bootstrap.folder / "elsewhere").mkdir()
+    (bootstrap.folder / "src" / "safe_install" / "more").symlink_to(bootstrap.folder / "elsewhere")
+    assert "error[no-source]" in bootstrap(code=2)
+
+
+@needs_rights
+def test_a_tool_that_this_user_may_not_read_is_no_damage(bootstrap: Bootstrap) -> None:
+    bootstrap()
+    (tool,) = bootstrap.made()
+    (bootstrap.tools / tool).chmod(0)
+    try:
+        assert "error[tool-unusable]" in bootstrap(code=7)
+    finally:
+        (bootstrap.tools / tool).chmod(0o755)
+    assert bootstrap() == "tool 1.0 ci-install\n"
+
+
+@unix_only
+def test_other_users_may_run_the_tool(bootstrap: Bootstrap) -> None:
+    bootstrap()
+    (tool,) = bootstrap.made()
+    assert (bootstrap.tools / tool).stat().st_mode & 0o777 == 0o755
+
+
+@unix_only
+def test_without_a_home_a_folder_has_to_be_named(bootstrap: Bootstrap) -> None:
+    del bootstrap.variables["HOME"]
+    code = "import os, runpy, sys; os.path.expanduser = lambda text: text; "
+    arguments = [each for each in bootstrap.arguments() if each not in {"--tool-dir", str(bootstrap.tools)}]
+    run = f"sys.argv[:] = {arguments[2:]!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code + run], env=bootstrap.variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 7
+    assert "error[no-tool-dir]" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["ftp://x/", "https://x:port/simple", "https://me:s3cr/et@host/simple", "/srv/simple"])
+def test_an_index_that_is_none_is_refused_and_not_shown(bootstrap: Bootstrap, url: str) -> None:
+    bootstrap.variables["PIP_INDEX_URL"] = url
+    said = bootstrap(code=2)
+    assert "error[invalid-url]" in said
+    assert "s3cr" not in said
+
+
+@pytest.mark.parametrize("body", [b'{"files": [{"filename": 3}]}', b"[]", b"{"])
+def test_a_page_that_is_none_is_an_error(bootstrap: Bootstrap, body: bytes) -> None:
+    kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+    bootstrap.index.fail(path="/simple/packaging/", status=200, headers=kind, body=body)
+    assert "error[malformed-page]" in bootstrap(code=3)
 
 
 def test_another_source_or_lock_is_another_tool(bootstrap: Bootstrap) -> None:
