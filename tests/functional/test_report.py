@@ -105,6 +105,13 @@ def test_texts_of_others_are_texts(command: Command, report: Path) -> None:
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
 
 
+def test_paths_that_are_no_text_are_shown(command: Command, report: Path) -> None:
+    change(report, layout={"venv": "/caf\udce9"})
+    for arguments in ((), ("--html",), ("--html", "-o", "page.html")):
+        command("report", report, *arguments)
+    assert "/caf\\udce9" in (command.folder / "page.html").read_text(encoding="utf-8")
+
+
 def test_it_can_be_written_to_a_file(command: Command, report: Path) -> None:
     assert command("report", report, "--html", "-o", "page.html").stdout == ""
     assert (command.folder / "page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -140,7 +147,10 @@ def test_a_report_of_an_older_release_has_no_timeline(command: Command, report: 
         ('{"schema": 1, "distributions": [{"name": "x"}]}', "one of its distributions"),
         ('{"schema": 1, "counts": {"files": "many"}}', "a count is no number"),
         ('{"schema": 1, "step_downs": ["x"]}', "a step-down"),
-        ('{"schema": 1, "error": "x"}', "its error"),
+        ('{"schema": 1, "error": "x"}', "error is str"),
+        ('{"schema": 1, "error": {"code": "x", "message": "y", "context": 3, "hint": null}}', "context is int"),
+        ('{"schema": 1, "seconds": 1e99}', "seconds is no sensible number"),
+        ('{"schema": 1, "removed": [1]}', "is no text"),
     ],
 )
 def test_what_is_no_report_is_refused(command: Command, text: str, reason: str) -> None:

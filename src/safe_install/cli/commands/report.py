@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...engine.report import SCHEMA, report_document
 from ...errors import InputError, StoreError
@@ -26,6 +26,8 @@ def run(options: Mapping[str, Any], *, file: str, as_html: bool, output: str | N
     def work(_call: Call) -> None:
         report = read_report(Path(file))
         text = html_page(report) if as_html else "".join(f"{line}\n" for line in _lines(report))
+        # Paths may hold bytes that are no text.
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         if output is None:
             write_result(text)
             return
@@ -111,41 +113,52 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"step-down[{each['kind']}]: {each['reason']}"
 
 
-_DISTRIBUTION = {"name": str, "version": str, "action": str, "source": str, "origin": str, "bytes_fetched": int}
+_NUMBER, _TEXT, _MAYBE_TEXT = (int, float), (str,), (str, type(None))
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "command": _TEXT, "outcome": _TEXT, "exit_code": (int,), "seconds": _NUMBER, "layout": (dict,),
+    "error": (dict, type(None)), "distributions": (list,), "removed": (list,), "counts": (dict,), "step_downs": (list,),
+}  # fmt: skip
+_DISTRIBUTION: Final[Mapping[str, tuple[type, ...]]] = {
+    "name": _TEXT, "version": _TEXT, "action": _TEXT, "source": _TEXT, "origin": _TEXT, "layer": _MAYBE_TEXT,
+    "link_mode": _MAYBE_TEXT, "bytes_fetched": (int,),
+}  # fmt: skip
+_ERROR: Final[Mapping[str, tuple[type, ...]]] = {
+    "code": _TEXT, "message": _TEXT, "context": (list,), "hint": _MAYBE_TEXT,
+}  # fmt: skip
+_SPAN: Final[Mapping[str, tuple[type, ...]]] = {"phase": _TEXT, "start": _NUMBER, "seconds": _NUMBER}
+_STEP_DOWN: Final[Mapping[str, tuple[type, ...]]] = {"kind": _TEXT, "reason": _TEXT}
+_MOST = 1e15  # larger numbers are no seconds, bytes or files
 
 
 def _problem(report: Mapping[str, Any]) -> str:
     """What in *report* is not of the kind that the page needs; empty for nothing."""
-    kinds = {
-        "command": str, "outcome": str, "exit_code": int, "seconds": (int, float), "layout": dict,
-        "distributions": list, "removed": list, "counts": dict, "step_downs": list,
-    }  # fmt: skip
-    for name, kind in kinds.items():
-        if not isinstance(report[name], kind):  # type: ignore[arg-type]  # a class, or several
-            return f"{name} is {type(report[name]).__name__}"
+    if problem := _mismatch(report, _KINDS):
+        return problem
     for each in report["distributions"]:
-        if not isinstance(each, dict) or any(
-            not isinstance(each.get(key), kind) for key, kind in _DISTRIBUTION.items()
-        ):
-            return f"one of its distributions is {str(each)[:80]}"
-        if not {"layer", "link_mode"} <= each.keys() or not all(map(_is_span, each.get("timeline", ()))):
-            return f"one of its distributions is {str(each)[:80]}"
-    if not all(isinstance(value, int) for value in report["counts"].values()):
-        return "a count is no number"
+        if (problem := _mismatch(each, _DISTRIBUTION)) or not isinstance(each.get("timeline", []), list):
+            return f"of one of its distributions {problem or 'timeline is no list'}"
+        for span in each.get("timeline", []):
+            if problem := _mismatch(span, _SPAN):
+                return f"in one of its timelines {problem}"
     for each in report["step_downs"]:
-        if not isinstance(each, dict) or not {"kind", "reason"} <= each.keys():
-            return "a step-down is something else"
-    error = report["error"]
-    if error is not None and not (isinstance(error, dict) and {"code", "message", "context", "hint"} <= error.keys()):
-        return "its error is something else"
+        if problem := _mismatch(each, _STEP_DOWN):
+            return f"of a step-down {problem}"
+    if report["error"] is not None and (problem := _mismatch(report["error"], _ERROR)):
+        return f"of its error {problem}"
+    if not all(isinstance(each, str) for each in [*report["removed"], *((report["error"] or {}).get("context", []))]):
+        return "a line of it is no text"
+    if not all(isinstance(value, int) and abs(value) < _MOST for value in report["counts"].values()):
+        return "a count is no number"
     return ""
 
 
-def _is_span(span: object) -> bool:
-    numbers = (int, float)
-    return (
-        isinstance(span, dict)
-        and isinstance(span.get("phase"), str)
-        and isinstance(span.get("start"), numbers)
-        and isinstance(span.get("seconds"), numbers)
-    )
+def _mismatch(value: object, kinds: Mapping[str, tuple[type, ...]]) -> str:
+    if not isinstance(value, dict):
+        return f"{str(value)[:80]!r} is something else"
+    for name, allowed in kinds.items():
+        found = value.get(name)
+        if not isinstance(found, allowed):
+            return f"{name} is {type(found).__name__}"
+        if isinstance(found, (int, float)) and not abs(found) < _MOST:
+            return f"{name} is no sensible number"
+    return ""
