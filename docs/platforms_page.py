@@ -47,16 +47,20 @@ An untrusted job reads every layer and writes to none that others read.
 | job | trusted | because |
 | --- | --- | --- |
 {trust}
-Settings (`--trust`, `SAFE_INSTALL_TRUST`, the project's files) can only lower this. An untrusted job whose settings
-name a store with `--cache-dir`, and not `--scope job`, reads that store as the one of all jobs. Commands that change
-a store or a seed are refused (exit code 9). Each such job is told once, on screen and among the `step_downs` of its
-report.
+Settings (`--trust`, `SAFE_INSTALL_TRUST`, the project's files) can only lower this. Where several platforms have left
+their signs, the one that trusts least counts. A store that the settings of such a job name with `--cache-dir`, outside
+of the folders above and of the workspace, is read as the one of all jobs, whatever they say of its scope. Commands that
+change a store or a seed are refused (exit code 9). Each such job is told once, on screen and among the `step_downs` of
+its report. A job that only its settings call untrusted takes the store that they name for its own.
+
+What a platform lets a repository set, such as variables of its own, is no protection: where trusted and untrusted jobs
+run as one user of one runner, `ci-install doctor` says that this is a danger.
 
 ## The runner's administrator
 
-`/etc/safe-install/runner.toml` (on Windows `%PROGRAMDATA%\\safe-install\\runner.toml`), or the file that
-`SAFE_INSTALL_RUNNER_FILE` names, holds [settings](settings.md) for all jobs of a runner. A project's settings beat
-it, but for `trust`, where it has the last word in both directions:
+`/etc/safe-install/runner.toml` (on Windows `safe-install\\runner.toml` in the folder of all users' data), or the file
+that `SAFE_INSTALL_RUNNER_FILE` names, holds [settings](settings.md) for all jobs of a runner. A project's settings beat
+it, but for `trust`, where it has the last word:
 
 ```toml
 runner-dir = "/srv/ci/safe-install"
@@ -64,9 +68,8 @@ seed = ["/opt/safe-install-seed"]
 trust = "untrusted"
 ```
 
-A file in the workspace is refused, and one that the job's user can write does not raise trust unless it lies in the
-usual place. On runners that live for one job (Kubernetes, autoscaling), bake a seed into the image or mount it
-read-only, name it here, and set `scope = "job"`.
+A file in the workspace is refused, and one that a variable names can lower trust only. On runners that live for one job
+(Kubernetes, autoscaling), bake a seed into the image or mount it read-only, name it here, and set `scope = "job"`.
 
 ## Other tools
 
@@ -138,7 +141,7 @@ def _trust(root: Path) -> str:
         "GitHub, a pull request within the repository": request,
         "GitHub, a pull request from a fork": {**request, "GITHUB_EVENT_PATH": str(fork)},
         "GitHub, a pull request of unknown origin": {**request, "GITHUB_EVENT_PATH": ""},
-        "GitHub, a pull request of Dependabot": {**request, "GITHUB_ACTOR": "dependabot[bot]"},
+        "GitHub, whatever Dependabot started": {**request, "GITHUB_ACTOR": "dependabot[bot]"},
         **{f"GitHub, `{name}`": {**_PUSH, "GITHUB_EVENT_NAME": name} for name in sorted(ON_BEHALF)},
         "GitLab, a protected branch or tag": _PROTECTED,
         "GitLab, any other ref": {**_PROTECTED, "CI_COMMIT_REF_PROTECTED": "false", "CI_COMMIT_REF_NAME": "try"},

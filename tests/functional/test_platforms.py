@@ -122,6 +122,43 @@ def test_a_job_of_a_fork_changes_no_store_of_others(
     command("cache", "verify")
 
 
+@pytest.mark.parametrize("way", ["..", "scope", "settings alone"])
+def test_no_way_leads_an_untrusted_job_to_a_store_of_others(
+    command: Command, github: Path, fork: Path, way: str
+) -> None:
+    command("install", "lib", GITHUB_EVENT_NAME="push")
+    before = state_of(command.store)
+    if way == "..":
+        command("cache", "clean", "--cache-dir", f"{command.folder}/../home/{command.store.name}", code=9)
+    elif way == "scope":
+        command.write("safe-install.toml", 'scope = "job"\n')
+        command("install", "app")
+    else:
+        command.variables |= {"GITHUB_EVENT_NAME": "push", "SAFE_INSTALL_TRUST": "untrusted"}
+        command("cache", "clean", code=9)
+    assert state_of(command.store) == before
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("ls",), ("verify",), ("export", "x.tar")], ids=lambda each: each[0])
+def test_an_untrusted_job_that_looks_at_a_store_makes_none(
+    command: Command, fork: Path, arguments: tuple[str, ...]
+) -> None:
+    result = command("cache", *arguments, code=7)
+    assert "error[store-missing]" in result.stderr
+    assert not command.store.exists()
+    command("install", "lib", GITHUB_EVENT_NAME="push")
+    command("cache", *arguments)
+
+
+@unix_only
+def test_doctor_mends_no_store_of_others_for_an_untrusted_job(command: Command, github: Path, fork: Path) -> None:
+    command("install", "lib", GITHUB_EVENT_NAME="push")
+    command.store.chmod(0o777)
+    said = command("doctor", "--fix", code=None).stdout
+    assert "mended" not in said
+    assert command.store.stat().st_mode & 0o777 == 0o777
+
+
 def test_a_job_of_a_fork_publishes_no_seed(command: Command, fork: Path) -> None:
     command.write("requirements.txt", "lib==2.0\n")
     result = command("seed", "publish", "seed", "requirements.txt", code=9)
@@ -205,6 +242,36 @@ def test_layout_says_what_the_next_commands_do(command: Command, github: Path, f
     command("install", "app")
     assert command.installed() == {"app": "1.0", "lib": "2.0"}
     assert variables_of(command) == variables
+
+
+def test_what_layout_says_of_a_temporary_store_is_what_the_next_commands_do(command: Command) -> None:
+    """The store that the pipeline names is not for this job, also after its variables were taken over."""
+    command.variables |= {
+        "GITLAB_CI": "true",
+        "CI_COMMIT_REF_PROTECTED": "false",
+        "CI_PROJECT_DIR": str(command.folder),
+        "CI_JOB_ID": "41",
+    }
+    variables = variables_of(command)
+    assert (variables["SAFE_INSTALL_SCOPE"], variables["SAFE_INSTALL_CACHE_DIR"]) == ("job", "")
+    assert "SAFE_INSTALL_LINK_MODE" not in variables
+    command.variables |= variables
+    command("install", "app")
+    assert command.installed() == {"app": "1.0", "lib": "2.0"}
+    assert not command.store.exists()
+
+
+def test_layout_says_everything_that_the_next_commands_need(command: Command, github: Path) -> None:
+    said = variables_of(command, "--no-shared", "--isolation", "strict", "--seed", "seed")
+    assert (said["SAFE_INSTALL_SHARED"], said["SAFE_INSTALL_ISOLATION"]) == ("no", "strict")
+    assert said["SAFE_INSTALL_SEED"] == str(command.folder / "seed")
+    result = command("layout", "--format", "env", "--seed", "a seed", code=2)
+    assert "error[not-exportable]" in result.stderr
+
+
+def test_variables_are_all_that_is_written_also_where_json_is_asked_for(command: Command) -> None:
+    shown = command("layout", "--format", "env", SAFE_INSTALL_JSON="1").stdout
+    assert all(line.startswith("export ") for line in shown.splitlines())
 
 
 def test_other_tools_keep_caches_of_trusted_and_untrusted_jobs_apart(command: Command, fork: Path) -> None:

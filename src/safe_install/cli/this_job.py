@@ -7,6 +7,7 @@ that store, and writes to one of its own: a pipeline file is the same for both k
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,17 +64,25 @@ def settle(options: Mapping[str, Any], environ: Mapping[str, str], folder: Path)
     settings = wanted
     if verdict.trust is Trust.UNTRUSTED:
         settings = replace(wanted, trust=Trust.UNTRUSTED)
-        if has_layers and settings.scope is not Scope.JOB:
-            # What a trusted job would write to is the store of all jobs.
-            settings = replace(
-                settings, scope=Scope.JOB, runner_dir=settings.cache_dir or settings.runner_dir, cache_dir=None
-            )
+        if has_layers:
+            named = settings.cache_dir
+            if named is not None and not is_own(job, named):
+                # Whatever is said of its scope: what a trusted job may write to is the store of all jobs.
+                settings = replace(settings, runner_dir=named, cache_dir=None)
+            settings = replace(settings, scope=Scope.JOB)
     own = job.own_folder
     if settings.trust is Trust.UNTRUSTED and not job.is_emptied:
         own = None  # it may not register a folder with the runner, so nobody would ever find what it leaves
     if has_layers and settings.used_scope is Scope.JOB and settings.cache_dir is None and own is not None:
         settings = replace(settings, cache_dir=own / "store")
     return ThisJob(settings=settings, job=job, distrust=verdict.reason if verdict.trust is Trust.UNTRUSTED else "")
+
+
+def is_own(job: Job, folder: Path) -> bool:
+    """Whether *folder* really lies in a folder that only this job and its repository use."""
+    place = Path(os.path.realpath(folder))
+    own = (job.own_folder, job.slot_folder, job.workspace)
+    return any(place.is_relative_to(os.path.realpath(each)) for each in own if each is not None)
 
 
 def _verdict(job: Job, runner: RunnerFile | None) -> Verdict:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def export_store(
-    settings: Settings, surroundings: Surroundings, sink: EventSink, root: Path, target: Path, *, locks: Sequence[str]
+    store: Store, surroundings: Surroundings, sink: EventSink, target: Path, *, locks: Sequence[str]
 ) -> Carried:
-    """Write the entries of the store at *root* to *target*.
+    """Write the entries of *store* to *target*.
 
     :param locks: only what belongs to projects and versions that these name, for whatever interpreter; all when empty.
     :raises InputError: a lock is missing or malformed.
-    :raises StoreError: as `Store.open` and `write_archive`.
+    :raises StoreError: as `write_archive`.
     """
     from packaging.utils import canonicalize_version
 
@@ -48,7 +48,6 @@ def export_store(
             None,
         ) in named
 
-    store = Store.open(root, retry_budget=settings.retry_budget, sink=sink)
     return write_archive(store, target, is_wanted)
 
 

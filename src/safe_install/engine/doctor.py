@@ -73,11 +73,13 @@ def diagnose(settings: Settings, defaults: Defaults, *, paths: Sequence[str], de
         return found
     mended, failed = [], []
     places = {place.path: place for place in found.facts.places}
+    untouched = _untouched(found.facts.wanted)
     for finding in found.findings:
-        if finding.place not in places or places[finding.place].hung:
+        place = places.get(finding.place)
+        if place is None or place.hung or place.roles & untouched:
             continue
         try:
-            if (done := mend(finding.code, places[finding.place])) is not None:
+            if (done := mend(finding.code, place)) is not None:
                 mended.append(done)
         except StoreError as error:
             failed.append(error.message)
@@ -94,11 +96,9 @@ def diagnose(settings: Settings, defaults: Defaults, *, paths: Sequence[str], de
 
 def _examine(settings: Settings, defaults: Defaults, *, paths: Sequence[str], deadline: float) -> Diagnosis:
     wanted = wanted_by(settings)
-    # What others read, an untrusted job does not touch.
-    untouched = {Role.SEED} if wanted.trust is Trust.TRUSTED else {Role.SEED, Role.RUNNER}
     examination = Examination(deadline=deadline)
     with examination:
-        places = examination.places(places_of(settings, wanted, defaults, paths=paths), untouched=frozenset(untouched))
+        places = examination.places(places_of(settings, wanted, defaults, paths=paths), untouched=_untouched(wanted))
         environment = next((each for each in places if Role.ENVIRONMENT in each.roles), None)
         layers = [
             (place.path, place.store.sample if place.store else "")
@@ -124,6 +124,11 @@ def _examine(settings: Settings, defaults: Defaults, *, paths: Sequence[str], de
     )
     findings = judge(facts)
     return Diagnosis(facts=facts, findings=tuple(findings), layout=decide(facts, findings))
+
+
+def _untouched(wanted: Wanted) -> frozenset[Role]:
+    """What nobody writes to who only looks: seeds; and what others read, by an untrusted job."""
+    return frozenset({Role.SEED} if wanted.trust is Trust.TRUSTED else {Role.SEED, Role.RUNNER})
 
 
 def wanted_by(settings: Settings) -> Wanted:

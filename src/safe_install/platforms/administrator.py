@@ -1,14 +1,15 @@
 r"""What the administrator of a runner says about all its jobs: defaults for settings, and how far they are trusted.
 
 A repository may lower the trust of its jobs, and only the administrator may raise it. So the file lies outside of what
-a job checks out: ``/etc/safe-install/runner.toml``, on Windows ``%PROGRAMDATA%\safe-install\runner.toml``. The
-variable `VARIABLE` names another one; since a repository can set variables too, that file may only raise the trust
-where this user cannot write it.
+a job checks out: ``/etc/safe-install/runner.toml``, on Windows ``safe-install\runner.toml`` in the folder of all users'
+data. The variable `VARIABLE` names another one; since a repository can set variables and write files too, that one may
+only lower trust.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from ..models import Trust
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_COMMON_APPDATA, _LONGEST = 0x23, 260  # CSIDL_COMMON_APPDATA, MAX_PATH
 VARIABLE = "SAFE_INSTALL_RUNNER_FILE"
 
 
@@ -37,11 +39,15 @@ class RunnerFile:
         return value if self.raises or value == Trust.UNTRUSTED.value else None
 
 
-def usual_place(environ: Mapping[str, str]) -> Path:
-    """Return where the file lies when nothing names another."""
-    if os.name == "nt":
-        return Path(environ.get("PROGRAMDATA") or r"C:\ProgramData") / "safe-install" / "runner.toml"
-    return Path("/etc/safe-install/runner.toml")
+def usual_place() -> Path:
+    """Return where the file lies when nothing names another. No variable has a say in that."""
+    if sys.platform != "win32":
+        return Path("/etc/safe-install/runner.toml")
+    import ctypes
+
+    buffer = ctypes.create_unicode_buffer(_LONGEST)
+    ctypes.windll.shell32.SHGetFolderPathW(None, _COMMON_APPDATA, None, 0, buffer)
+    return Path(buffer.value or r"C:\ProgramData") / "safe-install" / "runner.toml"
 
 
 def read_runner_file(environ: Mapping[str, str], workspace: Path | None) -> RunnerFile | None:
@@ -52,7 +58,7 @@ def read_runner_file(environ: Mapping[str, str], workspace: Path | None) -> Runn
         ``runner-file-in-workspace``: it lies in *workspace*.
     """
     named = environ.get(VARIABLE)
-    path = Path(named) if named else usual_place(environ)
+    path = Path(named) if named else usual_place()
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -73,7 +79,7 @@ def read_runner_file(environ: Mapping[str, str], workspace: Path | None) -> Runn
         values = tomllib.loads(data.decode("utf-8"))
     except ValueError as error:
         raise _unreadable(path, str(error)) from error
-    return RunnerFile(path=path, values=values, raises=not named or not os.access(path, os.W_OK))
+    return RunnerFile(path=path, values=values, raises=not named)
 
 
 def _is_below(path: Path, folder: Path) -> bool:

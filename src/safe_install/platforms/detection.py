@@ -58,7 +58,7 @@ SIGNS: tuple[Sign, ...] = (
         source="https://www.jenkins.io/doc/book/pipeline/jenkinsfile/#using-environment-variables",
     ),
 )
-"""A job of one platform may start another's tools, so the first that fits counts."""
+"""The first that fits is the platform; `job.job_at_hand` says what more of them mean."""
 
 
 # Systems that are known by name only; the last variable is what many others set.
@@ -72,17 +72,17 @@ _OTHERS = (
 )
 
 
-def detect(environ: Mapping[str, str]) -> Platform:
-    """Return the platform that started this process."""
-    sign = _sign(environ)
-    return sign.platform if sign else Platform.LOCAL
+def detect(environ: Mapping[str, str]) -> list[Platform]:
+    """Return the platforms whose signs are there, in the order of the table; usually one, or none."""
+    return [sign.platform for sign in _signs(environ)]
 
 
 def name_of_system(environ: Mapping[str, str]) -> str:
     """Return what people call the CI system that started this process; empty for none."""
-    sign = _sign(environ)
-    return sign.title if sign else next((title for variable, title in _OTHERS if environ.get(variable)), "")
+    titles = [sign.title for sign in _signs(environ)]
+    titles += [title for variable, title in _OTHERS if environ.get(variable)]
+    return next(iter(titles), "")
 
 
-def _sign(environ: Mapping[str, str]) -> Sign | None:
-    return next((sign for sign in SIGNS if environ.get(sign.variable, "").startswith(sign.value)), None)
+def _signs(environ: Mapping[str, str]) -> list[Sign]:
+    return [sign for sign in SIGNS if environ.get(sign.variable, "").startswith(sign.value)]

@@ -57,18 +57,20 @@ def _store_name() -> str:
 
 def _verdict(environ: Mapping[str, str]) -> Verdict:
     event = environ.get("GITHUB_EVENT_NAME", "")
+    if not event or not environ.get("GITHUB_REPOSITORY"):
+        return Verdict(Trust.UNTRUSTED, "nothing says which event of which repository it runs for")
+    if environ.get("GITHUB_ACTOR") == "dependabot[bot]":
+        # GitHub gives these jobs the rights of a fork's.
+        return Verdict(Trust.UNTRUSTED, "Dependabot started it, for code of dependencies")
     if event in ON_BEHALF:
         return Verdict(Trust.UNTRUSTED, f"the event {event} may run code that strangers wrote")
     if not event.startswith("pull_request"):
         return TRUSTED
     head = _head(_read_event(path_in(environ, "GITHUB_EVENT_PATH")))
-    if head is None or not environ.get("GITHUB_REPOSITORY"):
+    if head is None:
         return Verdict(Trust.UNTRUSTED, "nothing says which repository the pull request comes from")
     if head.lower() != environ["GITHUB_REPOSITORY"].lower():
         return Verdict(Trust.UNTRUSTED, f"the pull request comes from the fork {head}")
-    if environ.get("GITHUB_ACTOR") == "dependabot[bot]":
-        # GitHub gives these the rights of a fork too.
-        return Verdict(Trust.UNTRUSTED, "the pull request brings code of dependencies (Dependabot)")
     return TRUSTED
 
 

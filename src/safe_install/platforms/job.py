@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,8 +49,20 @@ class Job:
 
 
 def job_at_hand(environ: Mapping[str, str]) -> Job:
-    """Return what the platform says of this job; on a local machine nearly nothing."""
-    match detect(environ):
+    """Return what the platform says of this job; on a local machine nearly nothing.
+
+    Where the signs of several platforms are there, one job has perhaps started the tools of another, or its repository
+    has set a variable: the first one's folders count, and the verdict of whoever trusts it least.
+    """
+    jobs = [_described(platform, environ) for platform in detect(environ)]
+    if not jobs:
+        return Job(platform=Platform.LOCAL)
+    distrust = next((job.verdict for job in jobs if job.verdict.trust is Trust.UNTRUSTED), None)
+    return replace(jobs[0], verdict=distrust) if distrust else jobs[0]
+
+
+def _described(platform: Platform, environ: Mapping[str, str]) -> Job:
+    match platform:
         case Platform.GITHUB:
             from . import github
 

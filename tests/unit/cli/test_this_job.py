@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from helpers.capabilities import can_link_folders, link_to_folder
 
 from safe_install.cli.this_job import settle
 from safe_install.models import Scope, Trust
@@ -22,13 +23,13 @@ LAYERED = {"scope": None}
 @pytest.fixture
 def runner_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "runner.toml"
-    monkeypatch.setattr(administrator, "usual_place", lambda _environ: path)
+    monkeypatch.setattr(administrator, "usual_place", lambda: path)
     return path
 
 
 def github(tmp_path: Path, event: str, **environ: str) -> dict[str, str]:
     temp = {"RUNNER_TEMP": str(tmp_path / "_temp")}
-    return {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": event, **temp, **environ}
+    return {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": event, "GITHUB_REPOSITORY": "t/a", **temp, **environ}
 
 
 def trust_of(job: ThisJob) -> Trust:
@@ -50,14 +51,30 @@ def test_a_job_is_trusted_when_its_platform_or_administrator_trusts_it_and_nobod
 
 
 @pytest.mark.usefixtures("runner_file")
-def test_a_store_that_is_named_is_that_of_all_jobs_unless_the_job_has_one_of_its_own(tmp_path: Path) -> None:
-    named = str(tmp_path / "named")
-    environ = github(tmp_path, "workflow_run", SAFE_INSTALL_CACHE_DIR=named)
-    shared = settle(LAYERED, environ, tmp_path).settings
-    assert (shared.scope, shared.cache_dir) == (Scope.JOB, tmp_path / "_temp" / "safe-install" / "store")
-    assert shared.runner_dir == tmp_path / "named"
-    own = settle({"scope": "job"}, environ, tmp_path).settings
-    assert (own.scope, own.cache_dir, own.runner_dir) == (Scope.JOB, tmp_path / "named", None)
+@pytest.mark.parametrize("scope", [None, "job", "runner"])
+@pytest.mark.parametrize("named", ["named", "_temp/../named", "link"])
+def test_a_store_that_is_named_is_that_of_all_jobs_whatever_its_scope(
+    tmp_path: Path, scope: str | None, named: str
+) -> None:
+    """The repository can set the scope, and the store may be named by the pipeline or the administrator."""
+    (tmp_path / "_temp").mkdir()
+    if named == "link":
+        if not can_link_folders():
+            pytest.skip("there are no links to folders (Wine: no junctions)")
+        (tmp_path / "named").mkdir()
+        link_to_folder(tmp_path / "_temp" / "link", tmp_path / "named")
+        named = "_temp/link"
+    environ = github(tmp_path, "workflow_run", SAFE_INSTALL_CACHE_DIR=str(tmp_path / named))
+    settings = settle({"scope": scope}, environ, tmp_path).settings
+    assert (settings.scope, settings.cache_dir) == (Scope.JOB, tmp_path / "_temp" / "safe-install" / "store")
+    assert settings.runner_dir == tmp_path / named
+
+
+@pytest.mark.usefixtures("runner_file")
+def test_a_store_in_the_jobs_own_folder_is_its_own(tmp_path: Path) -> None:
+    own = tmp_path / "_temp" / "mine"
+    settings = settle(LAYERED, github(tmp_path, "workflow_run", SAFE_INSTALL_CACHE_DIR=str(own)), tmp_path).settings
+    assert (settings.scope, settings.cache_dir, settings.runner_dir) == (Scope.JOB, own, None)
 
 
 @pytest.mark.usefixtures("runner_file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.capabilities import link_to_folder, needs_folder_links, needs_rights
+from helpers.capabilities import link_to_folder, needs_folder_links
 
 from safe_install.errors import InputError
 from safe_install.platforms import administrator
@@ -20,13 +20,20 @@ def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The usual place, moved to where a test may write."""
     path = tmp_path / "etc" / "runner.toml"
     path.parent.mkdir()
-    monkeypatch.setattr(administrator, "usual_place", lambda _environ: path)
+    monkeypatch.setattr(administrator, "usual_place", lambda: path)
     return path
 
 
 def test_the_usual_place_is_no_folder_of_a_job() -> None:
-    assert usual_place({"PROGRAMDATA": "X:\\Data"}).name == "runner.toml"
-    assert usual_place({}).is_absolute()
+    assert usual_place().name == "runner.toml"
+    assert usual_place().is_absolute()
+
+
+def test_no_variable_moves_the_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = usual_place()
+    for name in ("PROGRAMDATA", "ALLUSERSPROFILE", "HOME", "SYSTEMDRIVE"):
+        monkeypatch.setenv(name, "Z:\\elsewhere")
+    assert usual_place() == before
 
 
 def test_without_a_file_nothing_is_said(usual: Path) -> None:
@@ -41,23 +48,16 @@ def test_the_file_in_its_usual_place_may_raise_and_lower_trust(usual: Path, trus
     assert (found.path, found.trust, found.values["scope"]) == (usual, trust, "job")
 
 
-def test_a_named_file_that_this_user_can_write_lowers_trust_only(usual: Path, tmp_path: Path) -> None:
-    named = tmp_path / "mine.toml"
+@pytest.mark.parametrize("mode", [0o644, 0o444])
+def test_a_named_file_lowers_trust_only(usual: Path, tmp_path: Path, mode: int) -> None:
+    """A repository can write a file, take its own right to write it, and name it."""
     for text, counts in (("trusted", None), ("untrusted", "untrusted")):
+        named = tmp_path / f"{text}.toml"
         named.write_text(f'trust = "{text}"\n', encoding="utf-8")
+        named.chmod(mode)
         found = read_runner_file({VARIABLE: str(named)}, tmp_path / "workspace")
         assert found is not None
         assert found.trust == counts
-
-
-@needs_rights
-def test_a_named_file_that_this_user_cannot_write_counts(usual: Path, tmp_path: Path) -> None:
-    named = tmp_path / "theirs.toml"
-    named.write_text('trust = "trusted"\n', encoding="utf-8")
-    named.chmod(0o444)
-    found = read_runner_file({VARIABLE: str(named)}, None)
-    assert found is not None
-    assert found.trust == "trusted"
 
 
 def test_a_file_in_the_workspace_is_refused(usual: Path, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def coming_from(repository: object) -> dict[str, object]:
 
 def test_each_platform_is_told_by_its_sign() -> None:
     for sign in SIGNS:
-        assert detect({sign.variable: f"{sign.value}"}) is sign.platform
-    assert detect({"CI": "true", "GITHUB_ACTIONS": "", "GITLAB_CI": "false"}) is Platform.LOCAL
+        assert detect({sign.variable: f"{sign.value}"}) == [sign.platform]
+    assert detect({"CI": "true", "GITHUB_ACTIONS": "", "GITLAB_CI": "false"}) == []
 
 
 def test_systems_are_called_by_their_names() -> None:
@@ -107,9 +107,24 @@ def test_a_pull_request_of_a_fork_is_not_trusted(github: dict[str, str], tmp_pat
     assert "stranger/app" in str(untrusted_because(environ))
 
 
-def test_a_pull_request_of_dependabot_is_not_trusted(github: dict[str, str], tmp_path: Path) -> None:
+def test_what_dependabot_starts_is_not_trusted(github: dict[str, str], tmp_path: Path) -> None:
     environ = pull_request(github, tmp_path, coming_from({"full_name": "Team/app"}))
     assert "Dependabot" in str(untrusted_because({**environ, "GITHUB_ACTOR": "dependabot[bot]"}))
+    assert "Dependabot" in str(untrusted_because({**github, "GITHUB_ACTOR": "dependabot[bot]"}))
+
+
+@pytest.mark.parametrize("missing", ["GITHUB_EVENT_NAME", "GITHUB_REPOSITORY"])
+def test_a_job_of_github_that_says_too_little_is_not_trusted(github: dict[str, str], missing: str) -> None:
+    assert untrusted_because({name: value for name, value in github.items() if name != missing}) is not None
+
+
+def test_of_several_platforms_the_one_that_trusts_least_counts(github: dict[str, str]) -> None:
+    """A branch could else set the sign of another platform beside that of its own."""
+    unprotected = {**GITLAB, "CI_COMMIT_REF_PROTECTED": "false"}
+    assert "not protected" in str(untrusted_because({**github, **unprotected}))
+    assert "not protected" in str(untrusted_because({**JENKINS, **unprotected}))
+    assert untrusted_because({**github, **GITLAB, **JENKINS}) is None
+    assert job_at_hand({**github, **unprotected}).platform is Platform.GITHUB
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ...errors import PolicyError
+from ...models import Trust
 from ..call import Call, perform
 from ..output import human_bytes, write_result
+from ..this_job import is_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from ...store.store import Store
 
 
 def run_dir(options: Mapping[str, Any]) -> int:
@@ -30,9 +34,8 @@ def run_info(options: Mapping[str, Any]) -> int:
 
     def work(call: Call) -> None:
         from ...store.listing import by_project, list_store
-        from ...store.store import Store
 
-        store = Store.open(root_of(call), retry_budget=call.settings.retry_budget, sink=call.sink)
+        store = open_to_read(call)
         info = store.info()
         projects = by_project(list_store(store.layout))
         if call.settings.json:
@@ -75,15 +78,29 @@ def root_of(call: Call) -> Path:
 def root_to_change(call: Call) -> Path:
     """Return where the store of *call* is, for a command that changes what is in it.
 
-    :raises PolicyError: ``untrusted``: the platform does not trust this job, and other jobs may read the store.
+    :raises PolicyError: ``untrusted``: this job is not trusted, and other jobs may read the store.
     """
     root = root_of(call)
-    own = [folder for folder in (call.job.job.own_folder, call.job.job.workspace) if folder is not None]
-    if call.job.distrust and not any(root.absolute().is_relative_to(folder) for folder in own):
+    if _is_untrusted(call) and not is_own(call.job.job, root):
         raise PolicyError(
             f"an untrusted job may not change the store at {root}",
             code="untrusted",
-            context=(call.job.distrust,),
+            context=(call.job.distrust,) if call.job.distrust else (),
             hint="clean up from a job that runs on trusted changes only, or on the runner itself",
         )
     return root
+
+
+def open_to_read(call: Call) -> Store:
+    """Open the store of *call* for a command that changes nothing; a trusted job makes it where it is missing.
+
+    :raises StoreError: as `Store.open`, and ``store-missing`` for an untrusted job.
+    """
+    from ...store.store import Store
+
+    opening = Store.open_for_reading if _is_untrusted(call) else Store.open
+    return opening(root_of(call), retry_budget=call.settings.retry_budget, sink=call.sink)
+
+
+def _is_untrusted(call: Call) -> bool:
+    return call.settings.trust is Trust.UNTRUSTED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..call import Call, perform
 from ..output import human_bytes, plural, write_result
-from .cache import root_of, root_to_change
+from .cache import open_to_read, root_to_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +24,7 @@ def run_export(options: Mapping[str, Any], *, file: str, locks: Sequence[str]) -
         from ...engine.carrying import export_store
         from ..surroundings import look_around
 
-        carried = export_store(
-            call.settings, look_around(call), call.sink, root_of(call), Path(file).absolute(), locks=locks
-        )
+        carried = export_store(open_to_read(call), look_around(call), call.sink, Path(file).absolute(), locks=locks)
         if call.settings.json:
             _print_json(file, carried)
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import PolicyError, StoreError
 from ..call import Call, perform
 from ..output import human_bytes, write_result
-from .cache import root_of
+from .cache import open_to_read, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def _layers(call: Call) -> Iterator[tuple[str, Layout]]:
     from ...store.store import Store
 
     settings = call.settings
-    yield "store", Store.open(root_of(call), retry_budget=settings.retry_budget, sink=call.sink).layout
+    yield "store", open_to_read(call).layout
     for number, reference in enumerate(settings.seed, start=1):
         name = f"seed {number}"
         try:

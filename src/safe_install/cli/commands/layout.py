@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ...errors import StoreError
-from ...models import LinkMode
+from ...errors import InputError, StoreError
+from ...models import Isolation, LinkMode
 from ..call import Call, perform
 from ..output import write_result
 from .doctor import diagnose_job, layout_document, layout_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ...models import SeedReference
     from ...probe.layout import JobLayout
 
 FORMATS: Final = ("text", "json", "env", "dotenv", "github", "powershell", "cmd")
@@ -52,8 +53,9 @@ def run(options: Mapping[str, Any], *, form: str, with_tmpdir: bool, deadline: f
 
             write_result(write_variables(dict(_variables(call, layout, with_tmpdir=with_tmpdir)), form))
 
-    # The report is the result of `--format json`.
-    return perform("layout", {**options, **({"json": True} if form == "json" else {})}, None, work, use_scratch=False)
+    # The report is the result of `--format json`, and would be no variable in the other forms.
+    json = {} if form == "text" else {"json": form == "json"}
+    return perform("layout", {**options, **json}, None, work, use_scratch=False)
 
 
 def _lines(call: Call, layout: JobLayout) -> Iterator[str]:
@@ -66,21 +68,27 @@ def _lines(call: Call, layout: JobLayout) -> Iterator[str]:
 def _variables(call: Call, layout: JobLayout, *, with_tmpdir: bool) -> Iterator[tuple[str, str]]:
     """The layout for the next commands of ours, and what keeps other tools in this job's own folder."""
     first = layout.layers[0]
-    seeds = [f"{each.path}@{each.generation}" if each.generation else str(each.path) for each in call.settings.seed]
+    settings = call.settings
     yield "SAFE_INSTALL_SCOPE", layout.scope.value
     yield "SAFE_INSTALL_TRUST", layout.trust.value
-    if first.path is not None:
-        yield "SAFE_INSTALL_CACHE_DIR", first.path
+    # Empty counts as not set: a temporary store is made anew by each command.
+    yield "SAFE_INSTALL_CACHE_DIR", first.path or ""
     below = next((each.path for each in layout.layers[1:] if each.name == "runner"), None)
     if below is not None:
         yield "SAFE_INSTALL_RUNNER_DIR", below
-    if seeds and not any(character.isspace() for character in "".join(seeds)):  # white space separates the values
-        yield "SAFE_INSTALL_SEED", " ".join(seeds)
+    if not settings.shared:
+        yield "SAFE_INSTALL_SHARED", "no"
+    if settings.seed:
+        yield "SAFE_INSTALL_SEED", _seeds(settings.seed)
+    if settings.isolation is not Isolation.STANDARD:
+        yield "SAFE_INSTALL_ISOLATION", settings.isolation.value
     assert layout.environment is not None  # it works
     assert layout.scratch is not None
     yield "SAFE_INSTALL_VENV", layout.environment
     yield "SAFE_INSTALL_SCRATCH", layout.scratch
-    if layout.link_mode is LinkMode.COPY or call.settings.link_mode is not LinkMode.AUTO:
+    # Where the store is made later, no link was tried.
+    tried_to_copy = layout.link_mode is LinkMode.COPY and first.path is not None
+    if tried_to_copy or settings.link_mode is not LinkMode.AUTO:
         # Any other mode that was found to work is left to `auto`, which falls back for a file that it fails for.
         yield "SAFE_INSTALL_LINK_MODE", layout.link_mode.value
     if with_tmpdir:
@@ -92,5 +100,18 @@ def _variables(call: Call, layout: JobLayout, *, with_tmpdir: bool) -> Iterator[
     caches = slot / f"safe-install-caches-{layout.trust.value}"
     for variable, folder in _CACHES.items():
         yield variable, str(caches / folder)
-    yield "UV_LINK_MODE", _UV_LINK_MODES.get(layout.link_mode, "copy")
-    yield "UV_LOCK_TIMEOUT", str(int(call.settings.lock_timeout))
+    if first.path is not None:
+        yield "UV_LINK_MODE", _UV_LINK_MODES.get(layout.link_mode, "copy")
+    yield "UV_LOCK_TIMEOUT", str(int(settings.lock_timeout))
+
+
+def _seeds(seeds: Sequence[SeedReference]) -> str:
+    """The value of SAFE_INSTALL_SEED, in which white space separates one seed from the next."""
+    texts = [f"{each.path}@{each.generation}" if each.generation else str(each.path) for each in seeds]
+    if any(character.isspace() for character in "".join(texts)):
+        raise InputError(
+            "SAFE_INSTALL_SEED cannot hold a path with white space",
+            code="not-exportable",
+            hint="name the seed in the project's or the runner's configuration file",
+        )
+    return " ".join(texts)
