@@ -89,7 +89,7 @@ def test_the_store_of_all_jobs_is_in_the_tool_cache_or_with_the_user(tmp_path: P
     (tmp_path / "tools").mkdir()
     with_tools = settle(LAYERED, github(tmp_path, "push", RUNNER_TOOL_CACHE=str(tmp_path / "tools")), tmp_path)
     assert with_tools.default_store.parent == tmp_path / "tools"
-    assert settle(LAYERED, github(tmp_path, "push"), tmp_path).default_store.name == "safe-install"
+    assert "safe-install" in settle(LAYERED, github(tmp_path, "push"), tmp_path).default_store.parts
 
 
 @pytest.mark.usefixtures("runner_file")
