@@ -115,8 +115,9 @@ class OwnLease:
             self._closed = True
             self._pulse.close()
             if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+                descriptor, self._descriptor = self._descriptor, None
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
                 with contextlib.suppress(OSError):
                     remove_file(self._path, budget=_REMOVAL_BUDGET)
 
@@ -153,7 +154,8 @@ class OwnLease:
             header = {"format": _FORMAT, **Process.this().to_json(), "job": self._job, "expiry": _EXPIRY}
             _write_line(descriptor, header)
         except BaseException:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # the error that is told is the first one
+                os.close(descriptor)
             remove_file(place, budget=_REMOVAL_BUDGET)
             raise
         self._pulse.enter_context(PULSE.beating(self._beat, interval=_BEAT_SECONDS))
@@ -209,10 +211,12 @@ def file_system_time(layout: Layout) -> float:
     ensure_folder(layout.leases)
     descriptor = os.open(place, CREATE, 0o600)
     try:
-        os.write(descriptor, b"\n")
-        return os.fstat(descriptor).st_mtime
+        try:
+            os.write(descriptor, b"\n")
+            return os.fstat(descriptor).st_mtime
+        finally:
+            os.close(descriptor)  # a server may tell only here that its disk is full
     finally:
-        os.close(descriptor)
         remove_file(place, budget=_REMOVAL_BUDGET)
 
 

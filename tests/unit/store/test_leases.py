@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -140,3 +141,34 @@ def test_a_sign_of_life_is_given_while_it_is_held(layout: Layout, monkeypatch: p
     os.utime(file, (0, 0))
     wait_until(lambda: file.stat().st_mtime > 0)
     lease.close()
+
+
+@pytest.mark.parametrize("what", ["clock", "lease", "end of a lease"])
+def test_a_disk_that_is_full_only_when_a_file_is_closed_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """NFS tells of writes that failed when a file is synchronised or closed (write(2), close(2))."""
+    layout = Layout(tmp_path)
+    layout.leases.mkdir()
+    close = os.close
+
+    def full(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full_already(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "close", full)
+    if what == "clock":
+        with pytest.raises(OSError, match="No space left"):
+            file_system_time(layout)
+    else:
+        if what == "lease":
+            monkeypatch.setattr(os, "write", full_already)
+        told: list[Event] = []
+        lease = OwnLease(layout, job=None, sink=told.append)
+        lease.use([layout.root / "wheels-1" / "ab" / "x"])
+        lease.close()
+    monkeypatch.undo()
+    assert list(layout.leases.iterdir()) == []
