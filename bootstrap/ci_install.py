@@ -11,7 +11,7 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it with an older one is to be told
     sys.stderr.write(
-        "error[python-too-old]: ci-install needs Python 3.11 or newer, and %s is %d.%d\n"  # noqa: UP031 - the same
+        "error[python-too-old]: ci-install needs Python 3.11 or newer, and %s is %d.%d\n"  # noqa: UP031 - old ones know no f-strings
         "  hint: install one on this runner, or name it where the job chooses its Python\n"
         % (sys.executable, sys.version_info[0], sys.version_info[1])
     )

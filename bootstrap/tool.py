@@ -439,7 +439,7 @@ class _Index:
         headers = {"Accept": _ACCEPT, "User-Agent": "ci-install-bootstrap"}
         for pause in (*_PAUSES, None):
             try:
-                request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme was looked at
+                request = urllib.request.Request(url, headers=headers)  # noqa: S310 - only http and https come this far
                 with self._opener.open(request, timeout=_TIMEOUT) as answer:
                     return answer.url, answer.headers.get_content_type(), answer.read()
             except (OSError, EOFError, ValueError, http.client.HTTPException) as error:

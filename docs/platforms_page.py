@@ -49,7 +49,8 @@ An untrusted job reads every layer and writes to none that others read.
 {trust}
 Settings (`--trust`, `SAFE_INSTALL_TRUST`, the project's files) can only lower this. Where several platforms have left
 their signs, the one that trusts least counts. A store that the settings of such a job name with `--cache-dir`, outside
-of the folders above and of the workspace, is read as the one of all jobs, whatever they say of its scope. Commands that
+of the job's own folder, is read as the one of all jobs, whatever they say of its scope: a workspace is met by the next
+job, which may be trusted. Commands that
 change a store or a seed are refused (exit code 9). Each such job is told once, on screen and among the `step_downs` of
 its report. A job that only its settings call untrusted takes the store that they name for its own.
 

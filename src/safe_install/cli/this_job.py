@@ -79,9 +79,9 @@ def settle(options: Mapping[str, Any], environ: Mapping[str, str], folder: Path)
 
 
 def is_own(job: Job, folder: Path) -> bool:
-    """Whether *folder* really lies in a folder that only this job and its repository use."""
+    """Whether *folder* really lies where no other job reads, the next one of this slot and workspace included."""
     place = Path(os.path.realpath(folder))
-    own = (job.own_folder, job.slot_folder, job.workspace)
+    own = (job.own_folder, job.slot_folder if job.is_emptied else None)
     return any(place.is_relative_to(os.path.realpath(each)) for each in own if each is not None)
 
 

@@ -71,6 +71,16 @@ def test_a_store_that_is_named_is_that_of_all_jobs_whatever_its_scope(
 
 
 @pytest.mark.usefixtures("runner_file")
+@pytest.mark.parametrize("place", ["app", "app.tmp"])
+def test_a_store_that_the_next_job_of_the_slot_meets_is_that_of_all_jobs(tmp_path: Path, place: str) -> None:
+    """Neither GitLab nor Jenkins empties these folders, and the next job may be trusted (promise 11)."""
+    named = tmp_path / place / "store"
+    unprotected = {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path / "app"), "CI_JOB_ID": "41"}
+    settings = settle(LAYERED, {**unprotected, "SAFE_INSTALL_CACHE_DIR": str(named)}, tmp_path).settings
+    assert (settings.scope, settings.cache_dir, settings.runner_dir) == (Scope.JOB, None, named)
+
+
+@pytest.mark.usefixtures("runner_file")
 def test_a_store_in_the_jobs_own_folder_is_its_own(tmp_path: Path) -> None:
     own = tmp_path / "_temp" / "mine"
     settings = settle(LAYERED, github(tmp_path, "workflow_run", SAFE_INSTALL_CACHE_DIR=str(own)), tmp_path).settings
