@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 # Given to a worker at once, so that it never waits for us; few enough that the last ones end together.
 _BATCH = 16
 _REPORT_EVERY = 200
+# A compiler needs up to fifty times the size of its source, and keeps that. Files of this size, in bytes, are compiled
+# one at a time, each by a worker of its own: all workers together then need little more memory than one.
+_LARGE = 512 * 1024
 # Workers that died one after the other without a single answer: the files are not to blame any more.
 _FUTILE = 5
 _LOOK_EVERY = 0.2
@@ -40,10 +43,16 @@ _TORN = re.compile(r".+\.pyc\.\d+")
 
 
 class Source(NamedTuple):
-    """A file to be compiled. :param place: where it is now; :param shown: where it will be, for tracebacks."""
+    """A file to be compiled.
+
+    :param place: where it is now.
+    :param shown: where it will be, for tracebacks.
+    :param size: bytes; 0 where it is not known.
+    """
 
     place: str
     shown: str
+    size: int = 0
 
 
 def bytecode_path(source: str, interpreter: Interpreter) -> str:
@@ -75,7 +84,7 @@ def compile_sources(
     run = _Run(executable, sources, timeout, _Progress(sink, key))
     count = min(workers or _cores(), -(-len(sources) // _BATCH))
     ends = [threading.Event() for _ in range(count)]
-    threads = [threading.Thread(target=run.work, args=(end,), name=f"compile-{n}") for n, end in enumerate(ends)]
+    threads = [threading.Thread(target=run.work, args=(end, n == 0), name=f"compile-{n}") for n, end in enumerate(ends)]
     try:
         for thread in threads:
             thread.start()
@@ -138,30 +147,35 @@ class _Run:
         self._timeout = timeout
         self._script = resources.files(__package__).joinpath("_compile_worker.py").read_text(encoding="utf-8")
         self._left: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
-        for start in range(0, len(sources), _BATCH):
-            self._left.put(list(range(start, min(start + _BATCH, len(sources)))))
+        numbers = range(len(sources))
+        self._large = sorted((n for n in numbers if sources[n].size >= _LARGE), key=lambda number: sources[number].size)
+        others = [number for number in numbers if sources[number].size < _LARGE]
+        for start in range(0, len(others), _BATCH):
+            self._left.put(others[start : start + _BATCH])
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._running: set[_Worker] = set()
 
-    def work(self, ended: threading.Event) -> None:
+    def work(self, ended: threading.Event, takes_large: bool) -> None:
         """Compile batches until none is left. A worker that dies over a file is replaced, and the file passed over.
 
         :param ended: set at the very end, however that comes.
+        :param takes_large: this is the one thread that compiles large files, and begins with them.
         """
         try:
-            self._work()
+            self._work(takes_large)
         finally:
             ended.set()
 
-    def _work(self) -> None:
+    def _work(self, takes_large: bool) -> None:
         batch: list[int] = []
         futile = 0
         while not self._stopped.is_set():
             try:
                 with self._worker() as worker:
-                    while batch or (batch := self._next()):
-                        if not self._compile(worker, batch):
+                    while batch or (batch := self._next(takes_large)):
+                        was_large = self._sources[batch[0]].size >= _LARGE
+                        if not self._compile(worker, batch) or was_large:
                             break
                     else:
                         return
@@ -198,15 +212,19 @@ class _Run:
         )
         self.stop()
 
-    def _next(self) -> list[int]:
+    def _next(self, takes_large: bool) -> list[int]:
+        if self._stopped.is_set():
+            return []
+        if takes_large and self._large:
+            return [self._large.pop()]
         try:
-            return [] if self._stopped.is_set() else self._left.get_nowait()
+            return self._left.get_nowait()
         except queue.Empty:
             return []
 
     def _compile(self, worker: _Worker, batch: list[int]) -> bool:
         """Work *batch* off, taking what is done out of it; return False when the worker is no longer usable."""
-        worker.send([(number, *self._sources[number]) for number in batch])
+        worker.send([(number, self._sources[number].place, self._sources[number].shown) for number in batch])
         while batch:
             answer = worker.receive()
             if answer is None:

@@ -84,7 +84,7 @@ class Filling:
         """Compile the Python files that were placed; return the sources, relative to the root, that have bytecode."""
         paths = sorted({path for placement in self._merged.placements for path in placement.sources})
         paths = [path for path in paths if path not in self._unchanged]
-        sources = [Source(self._path(path), self._environment.path(path)) for path in paths]
+        sources = [Source(self._path(path), self._environment.path(path), self._size(path)) for path in paths]
         begun = time.monotonic()
         self._sink(PhaseStarted(phase="compile", key=COMPILE_KEY, label="bytecode", total=len(sources)))
         try:
@@ -100,6 +100,10 @@ class Filling:
             self._sink(PhaseEnded(phase="compile", key=COMPILE_KEY, seconds=time.monotonic() - begun))
         self.compiled, self.uncompiled = len(done), len(sources) - len(done)
         return {paths[number] for number in done}
+
+    def _size(self, path: str) -> int:
+        folder, _, name = path.rpartition("/")
+        return self._merged.sizes[folder][name]
 
     def write_records(self, compiled: set[str]) -> None:
         """Write the RECORD of each wheel: the last of its files.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import marshal
 import os
 import signal
@@ -69,6 +70,28 @@ def test_many_files_are_all_counted_once(tmp_path: Path) -> None:
     events: list[Event] = []
     assert compile_sources(PYTHON, sources, sink=events.append, key="k", workers=3) == set(range(150))
     assert sum(event.amount for event in events if isinstance(event, PhaseAdvanced)) == 150
+
+
+@unix_only
+def test_large_files_are_compiled_one_at_a_time_each_by_a_process_of_its_own(tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    fake.write_text(
+        f"#!{sys.executable}\nimport json, os, sys, time\n"
+        "for line in sys.stdin:\n"
+        "    number, source, _ = json.loads(line)\n"
+        "    begun = time.monotonic()\n"
+        "    time.sleep(0.05 if 'large' in source else 0.001)\n"
+        f"    with open({str(tmp_path / 'log')!r}, 'a') as log: print(os.getpid(), source, begun, time.monotonic(), file=log)\n"
+        "    print(number, 1, flush=True)\n"
+    )
+    fake.chmod(0o755)
+    sources = [Source(f"/x/small{number}.py", "", 1000) for number in range(99)]
+    sources += [Source(f"/x/large{number}.py", "", 1024 * 1024) for number in range(5)]
+    assert compile_sources(str(fake), sources, sink=ignore, key="k", workers=3) == set(range(104))
+    log = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    large = sorted((float(begun), float(ended), pid) for pid, source, begun, ended in log if "large" in source)
+    assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(large))
+    assert len({pid for _, _, pid in large}) == 5
 
 
 def test_nothing_to_do_starts_nothing() -> None:
