@@ -11,6 +11,7 @@ if ! command -v debootstrap >/dev/null || [ ! -e $keyring ]; then
 fi
 mirror=()
 if grep -qx 'ID=debian' /etc/os-release; then
+    # shellcheck disable=SC2016  # apt replaces this, not the shell
     mirror=("$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)")
 fi
 mkdir -p "$system"

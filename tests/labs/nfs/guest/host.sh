@@ -1,3 +1,4 @@
+#!/bin/sh
 # One host: network, mounts, name and processes of its own. Its number is the argument.
 number=$1
 export LD_LIBRARY_PATH="$TOOLS_LIBRARIES"
@@ -29,6 +30,7 @@ else
     options=vers=$VERSION,addr=$server,clientaddr=10.9.$number.2
 fi
 tries=0
+# shellcheck disable=SC2086  # a source is one word, and quoted in none of the combinations
 until mount -i -t $kind -o "$options${MOUNT_OPTIONS:+,$MOUNT_OPTIONS}" $source "$MOUNT"; do
     tries=$((tries + 1))
     [ $tries -lt 100 ] || exit 1

@@ -4,11 +4,13 @@
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 grep -q ' /dev ' /proc/mounts || mount -t devtmpfs devtmpfs /dev
+# shellcheck disable=SC2013  # its words are what is wanted
 for word in $(cat /proc/cmdline); do
     case $word in lab=*) LAB=${word#lab=} ;; esac
 done
 exec >"$LAB/boot.log" 2>&1
 set -ax
+# shellcheck source=/dev/null
 . "$LAB/conf"
 set +a
 export PATH="$TOOLS_PATH"
@@ -81,6 +83,7 @@ until [ -S /mnt/control/agent ]; do sleep 0.05; done
 touch "$LAB/up"
 
 set +x
+# shellcheck source=/dev/null
 . "$LAB/environment"
 nsenter -t "$(cat /mnt/control/h1.pid)" -n -m -u -i -p -- sh "$LAB/command" >"$LAB/output" 2>&1 </dev/null
 finish $?

@@ -1,3 +1,4 @@
+#!/bin/sh
 # The server: mounts of its own, so that its rpcbind is not the one that hosts would talk to.
 export LD_LIBRARY_PATH="$TOOLS_LIBRARIES"
 mount -t tmpfs tmpfs /var/lib
@@ -11,6 +12,7 @@ if [ "$VERSION" = 3 ]; then
     rpcbind -w
 fi
 exportfs -o rw,fsid=0,no_root_squash,insecure,no_subtree_check,async '*:/mnt/export'
+# shellcheck disable=SC2086  # no word, or two
 rpc.mountd $no_v3 -p 20048
 [ "$VERSION" != 3 ] || rpc.statd
 cat >/mnt/control/tool <<END
@@ -18,6 +20,7 @@ export LD_LIBRARY_PATH=$TOOLS_LIBRARIES PATH=$PATH
 exec "\$@"
 END
 # Leases and grace of 10 s, and no grace at the start: nobody has anything to reclaim.
+# shellcheck disable=SC2086  # no word, or two
 rpc.nfsd -L 10 -G 10 $no_v3 8
 echo Y >/proc/fs/nfsd/v4_end_grace
 touch /mnt/control/server.up
