@@ -92,3 +92,9 @@ def test_pin_files_name_no_index_and_hash_every_pin(file: Path) -> None:
     least = 20 if file.parent.name == "bootstrap" else 40  # the others are projects of a real size
     assert len(pins) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)) >= least
     assert "://" not in text
+
+
+def test_doors_say_what_the_table_of_inputs_says() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "door_files.py"))["door_files"]()
+    for path, text in made.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is not what docs/door_files.py makes"

@@ -27,11 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .signals import interrupt_on_signals  # takes long enough to be struck by a Ctrl-C
 
         interrupt_on_signals()
-        code = _run(arguments)
+        code = answer(arguments)
     except KeyboardInterrupt:
-        from .call import refuse
-
-        code = refuse(InterruptionError("interrupted before anything was begun", code="interrupted"), arguments)
+        code = _interrupted(arguments)
     if argv is None:
         from .signals import settle_exit_code
 
@@ -39,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(arguments: list[str]) -> int:
+def answer(arguments: list[str]) -> int:
+    """Do what *arguments* say and return the exit code; nothing escapes but a broken interpreter."""
     import click
 
     from .parser import build_parser
@@ -55,6 +54,12 @@ def _run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "ci-install"
         return refuse(InputError(error.format_message(), code="usage", hint=f"{command} --help"), arguments)
-    except click.Abort:
-        raise KeyboardInterrupt from None
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(arguments)
     return int(result or 0)
+
+
+def _interrupted(arguments: list[str]) -> int:
+    from .call import refuse
+
+    return refuse(InterruptionError("interrupted before anything was begun", code="interrupted"), arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,17 +86,31 @@ def perform(
     except Exception as caught:  # noqa: BLE001 - the last line of defence: a bug of ours, told as such
         error = _own_fault(caught, verbose=bool(settings and settings.verbose))
     details = call.details if call else {}
+    if call is not None and outcome is not None and "scope" in options:
+        outcome = replace(outcome, layout={**outcome.layout, **_terms(call.job)})
     exit_code = _conclude(
         command, options, settings, verb, screen, recorder, outcome, error, details if reports else None
     )
     return exit_code or int(call.exit_code if call else ExitCode.DONE)
 
 
+def _terms(job: ThisJob) -> dict[str, str]:
+    """On which terms the platform let this job work: part of the layout in its report."""
+    return {
+        "platform": job.job.platform.value,
+        "scope": job.settings.used_scope.value,
+        "trust": job.settings.trust.value,
+        "distrust": job.distrust,
+    }
+
+
 def refuse(error: SafeInstallError, arguments: Sequence[str]) -> int:
     """Tell of an error that came before any command began, as a report too where that was asked for."""
     screen = Screen(os.environ, quiet=False, verbose=False, progress=False)
     command = next((each for each in arguments if not each.startswith("-")), "")
-    return _conclude(command, {"json": "--json" in arguments}, None, None, screen, Recorder(), None, error, {})
+    reports = [each.partition("=")[2] for each in arguments if each.startswith("--report=")]
+    options = {"json": "--json" in arguments, "report": reports[-1] if reports else None}
+    return _conclude(command, options, None, None, screen, Recorder(), None, error, {})
 
 
 @shielded

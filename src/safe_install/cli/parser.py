@@ -40,6 +40,8 @@ def build_parser() -> click.Group:
     # Light: each command imports its work when it runs.
     from .cache_parser import cache_commands
     from .commands.doctor import run as doctor
+    from .commands.door import PLATFORMS
+    from .commands.door import run as door
     from .commands.fetch import run as fetch
     from .commands.install import run as install
     from .commands.layout import FORMATS
@@ -156,6 +158,15 @@ def build_parser() -> click.Group:
                 click.Option(["--fix"], is_flag=True, help="Put right what is safe, and say what was done."),
                 _deadline(),
             ],
+        )
+    )
+    group.add_command(
+        click.Command(
+            "door",
+            callback=door,
+            params=[click.Argument(["platform"], type=click.Choice(PLATFORMS))],
+            help="What the adapters of CI platforms start: do what the variables SAFE_INSTALL_INPUT_* ask for.",
+            hidden=True,
         )
     )
     group.add_command(cache_commands())

@@ -1,0 +1,110 @@
+"""Run what a job asks for at a door, and hand the report to its platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ExitCode, InputError, StoreError
+from ...platforms.job import job_at_hand
+from .inputs import read_request, report_asked_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .inputs import Request
+
+
+class Teller:
+    """What one platform is told, and how. This one's is told by the report alone (Jenkins)."""
+
+    def new_report(self) -> Path:
+        """Return a new file for the report, where nobody names one; a job may come in by a door more than once.
+
+        :raises StoreError: ``report-unwritable``.
+        """
+        folder = job_at_hand(os.environ).own_folder or Path(tempfile.gettempdir())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix="report-", suffix=".json", dir=folder)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make a file for the report in {folder}: {error.strerror}",
+                code="report-unwritable",
+                hint="name a file with the input report",
+            ) from error
+        os.close(descriptor)
+        return Path(name)
+
+    def begin(self, title: str, values: Sequence[str]) -> None:
+        """Say that the work begins. :param values: the inputs, which may hold secrets."""
+
+    def end(self, report: Mapping[str, Any], path: Path, request: Request | None) -> None:
+        """Hand over the results of a command that was run. :param request: None when its inputs were refused."""
+
+
+def run(teller: Teller, execute: Callable[[Sequence[str]], int], refuse: Callable[[InputError, Path], int]) -> int:
+    """Do what the variables of the door ask for; return the exit code.
+
+    :param execute: runs ``ci-install`` with arguments, and lets nothing escape.
+    :param refuse: tells of inputs that are wrong, and writes that report.
+    :raises StoreError: ``report-unwritable``: there is no place for the report.
+    """
+    request: Request | None = None
+    problem: InputError | None = None
+    try:
+        request = read_request(os.environ, Path.cwd())
+    except InputError as error:
+        problem = error
+    asked_for = report_asked_for(os.environ)
+    path = Path(asked_for).absolute() if asked_for else teller.new_report()
+    title = " ".join(("ci-install", request.command, *request.files)) if request else "ci-install"
+    teller.begin(title, [value for name, value in os.environ.items() if name.startswith("SAFE_INSTALL_")])
+    code: int = ExitCode.INTERNAL
+    try:
+        if request is None:
+            assert problem is not None
+            code = refuse(problem, path)
+        else:
+            os.environ.update(request.variables)
+            path.unlink(missing_ok=True)
+            command, *rest = request.arguments
+            code = execute([command, f"--report={path}", *rest])
+    finally:
+        teller.end(_read(path, code), path, request)
+    return code
+
+
+def outputs(report: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """Return the values of `safe_install.doors.OUTPUTS` for one report."""
+    layout, counts = report["layout"], report["counts"]
+    done = report["outcome"] == "done"
+    return {
+        "outcome": report["outcome"],
+        "exit-code": str(report["exit_code"]),
+        "venv": layout.get("venv", ""),
+        "python": layout.get("python", ""),
+        "layout": json.dumps(layout),
+        "link-mode": layout.get("link_mode", ""),
+        "cache-hit": "true" if done and not counts["fetched"] and not counts["built"] else "false",
+        "fetched-bytes": str(counts["bytes_fetched"]),
+        "distributions": str(len(report["distributions"])),
+        "repaired": str(counts["repaired"]),
+        "step-downs": str(len(report["step_downs"])),
+        "report": str(path),
+    }
+
+
+def _read(path: Path, code: int) -> dict[str, Any]:
+    """The report at *path*; where even that could not be written, what is known of the end."""
+    from ...engine.report import Recorder, report_document
+    from ..commands.report import read_report
+
+    try:
+        return read_report(path)
+    except InputError:
+        bare = report_document("", Recorder(), None, None)
+        return {**bare, "outcome": "failed" if code else "done", "exit_code": code}

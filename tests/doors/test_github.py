@@ -1,0 +1,229 @@
+"""``uses: org/safe-install@v1``, in workflows that act runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from helpers.act import Act
+from helpers.capabilities import linux_only
+from helpers.stocked_index import StockedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from helpers.index import Offered
+
+pytestmark = [linux_only, pytest.mark.xdist_group("act"), pytest.mark.index]
+
+CHECKOUT = "      - uses: actions/checkout@v5\n"
+IMPORTS = '      - run: python -c "import alpha, sys; print(alpha.__version__, sys.prefix)"\n'
+
+
+@pytest.fixture
+def index() -> Iterator[StockedIndex]:
+    with StockedIndex() as index:
+        yield index
+
+
+@pytest.fixture
+def act(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> Act:
+    return Act(
+        tmp_path,
+        checkout,
+        {
+            "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
+            "PIP_INDEX_URL": index.url,
+            "PIP_CONFIG_FILE": os.devnull,
+            "SAFE_INSTALL_RETRY_BUDGET": "0",
+        },
+    )
+
+
+def locked(*files: Offered) -> str:
+    lines = []
+    for file in files:
+        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
+        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
+    return "".join(lines)
+
+
+def workflow(steps: str, *, on: str = "push", job: str = "") -> str:
+    return f"on: [{on}]\njobs:\n  one:\n    runs-on: ubuntu-latest\n{job}    steps:\n{CHECKOUT}{steps}"
+
+
+def step(inputs: dict[str, str] | None = None, *, name: str = "si", more: str = "") -> str:
+    """A step of the action with *inputs*, which JSON writes as YAML reads them."""
+    given = f"        with: {json.dumps(inputs)}\n" if inputs else ""
+    return f"      - uses: org/safe-install@v1\n        id: {name}\n{more}{given}"
+
+
+def test_later_steps_import_what_was_installed(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    run = act.run(workflow(step() + IMPORTS + '      - run: echo "it is ${{ steps.si.outputs.venv }}"\n'))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    outputs = run.outputs("si")
+    assert f"1.0 {outputs['venv']}\n" in run.said
+    assert f"it is {outputs['venv']}\n" in run.said
+    assert (outputs["outcome"], outputs["exit-code"], outputs["distributions"]) == ("done", "0", "2")
+    assert (outputs["cache-hit"], outputs["link-mode"]) == ("false", json.loads(outputs["layout"])["link_mode"])
+    assert json.loads(outputs["layout"])["trust"] == "trusted"
+    assert int(outputs["fetched-bytes"]) > 0
+    (summary,) = run.summaries
+    assert "| alpha | 1.0 | installed |" in summary
+    assert run.annotations("error") == []
+
+
+def test_second_job_of_a_runner_fetches_nothing(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.run(workflow(step()))
+    again = act.run(workflow(step() + IMPORTS))
+    outputs = again.outputs("si")
+    assert (again.jobs, outputs["cache-hit"], outputs["fetched-bytes"]) == ({"test.yml/one": "success"}, "true", "0")
+
+
+def test_matrix_of_six_jobs_on_one_host_fetches_and_builds_once(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    matrix = "    strategy: {fail-fast: false, matrix: {number: [1, 2, 3, 4, 5, 6]}}\n"
+    run = act.run(workflow(step() + IMPORTS, job=matrix))
+    assert sorted(run.jobs.values()) == ["success"] * 6, run.text
+    assert len(re.findall(r"^1\.0 /", run.said, re.MULTILINE)) == 6
+    assert index.files_read() == 2
+
+
+def test_six_jobs_with_the_same_environment_leave_it_right(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    matrix = "    strategy: {fail-fast: false, matrix: {number: [1, 2, 3, 4, 5, 6]}}\n"
+    run = act.run(workflow(step({"venv": str(act.home / "one venv")}) + IMPORTS, job=matrix))
+    assert sorted(run.jobs.values()) == ["success"] * 6, run.text
+    assert run.said.count(f"1.0 {act.home}/one venv") == 6
+
+
+def fork(repository: str = "somebody/fork") -> dict[str, Any]:
+    head = {"ref": "topic", "sha": "0" * 40, "repo": {"full_name": repository}}
+    return {"number": 7, "action": "opened", "pull_request": {"number": 7, "head": head, "base": {"ref": "main"}}}
+
+
+def test_pull_request_of_a_fork_writes_no_shared_store(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    # The repository asks for more trust than it has.
+    run = act.run(
+        workflow(step({"trust": "trusted", "scope": "runner"}) + IMPORTS, on="pull_request"),
+        "pull_request",
+        payload=fork(),
+    )
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    layout = json.loads(run.outputs("si")["layout"])
+    assert (layout["trust"], layout["scope"]) == ("untrusted", "job")
+    assert layout["distrust"] == "the pull request comes from the fork somebody/fork"
+    assert "somebody/fork" in run.summaries[0]
+    stores = [path for path in act.home.rglob("wheels-1") if path.parent.name.startswith("safe-install")]
+    assert stores == [], "the store of all jobs was made"
+
+
+def test_failure_is_shown_beside_the_line_that_it_is_about(act: Act, index: StockedIndex) -> None:
+    alpha, beta = index.wheel("alpha"), index.wheel("beta")
+    act.write({"ci/locks/all.txt": locked(alpha, beta).replace(beta.sha256, "0" * 64)})
+    run = act.run(
+        workflow(
+            step({"files": "ci/locks/all.txt"}, more="        continue-on-error: true\n")
+            + '      - run: echo "outcome ${{ steps.si.outcome }}, code ${{ steps.si.outputs.exit-code }}"\n'
+        )
+    )
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    assert "outcome failure, code 4\n" in run.said
+    annotation = run.annotations("error")[0]
+    assert annotation["kvPairs"]["file"] == "ci/locks/all.txt"
+    assert annotation["kvPairs"]["line"] == "2"
+    assert annotation["kvPairs"]["title"] == "safe-install: hash-mismatch"
+    assert "hash-mismatch" in run.summaries[0]
+
+
+def test_failing_install_fails_the_job(act: Act) -> None:
+    run = act.run(workflow(step({"command": "install", "args": "absent"}) + "      - run: echo never\n"))
+    assert run.jobs == {"test.yml/one": "failure"}
+    assert "never" not in run.said
+    assert run.outputs("si")["exit-code"] == "1"
+
+
+HOSTILE = {
+    "quotes": 'it\'s "so" `odd`',
+    "a command": "$(touch {place}) `touch {place}` ; touch {place}",
+    "an expression": "${{{{ '' }}}}%25::set-env name=HACKED::yes",
+    "a workflow command": "\n::error::hacked\n::set-output name=venv::hacked",
+    "brackets": "]] && touch {place} #",
+    "no ASCII": "größer 中文 \u202e",
+    "very long": "x" * 10_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_value_is_data_or_refused_by_name(act: Act, index: StockedIndex, name: str) -> None:
+    place = act.home / "touched"
+    value = HOSTILE[name].format(place=place)
+    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    names = ("files", "args", "link-mode", "venv", "index-url")
+    steps = "".join(step({given: value}, name=given, more="        continue-on-error: true\n") for given in names)
+    run = act.run(workflow(steps + '      - run: echo "H=$HACKED."\n'))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    assert not place.exists()
+    assert "H=.\n" in run.said
+    # What is shown of a value may hold any words, but no command of its own.
+    assert all(each["kvPairs"]["title"].startswith("safe-install: ") for each in run.annotations("error"))
+    for given in names:
+        outputs = run.outputs(given)
+        assert outputs["venv"] != "hacked"
+        assert outputs["exit-code"] in {"0", "2", "3", "7", "8"}, outputs
+    # act cuts a message at the last :: in it.
+    assert "link-mode" in json.dumps(run.annotations("error"))
+
+
+def test_credentials_are_masked_and_in_no_output(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    url = index.url.replace("://", "://me:hidden%2Dword@")
+    run = act.run(workflow(step({"index-url": url, "verbose": "true"}) + IMPORTS))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    told = [each for each in run.events if each.get("command") != "add-mask" and "env:" not in str(each.get("msg", ""))]
+    assert "hidden-word" not in json.dumps(told)
+
+
+def test_missing_lock_is_told(act: Act) -> None:
+    run = act.run(workflow(step()))
+    assert run.jobs == {"test.yml/one": "failure"}
+    error = run.annotations("error")[0]
+    assert error["kvPairs"]["title"] == "safe-install: no-lock"
+    assert "pylock.toml" in error["arg"]
+
+
+def test_runner_without_python_says_what_to_add(act: Act) -> None:
+    for name in ("env", "sed", "git", "dirname", "node"):
+        found = next((path for path in (Path("/usr/bin", name), Path("/bin", name)) if path.exists()), None)
+        if found:
+            (act.tools / name).symlink_to(found)
+    act.variables["PATH"] = str(act.tools)
+    run = act.run(workflow(step()))
+    assert run.jobs == {"test.yml/one": "failure"}
+    assert "no Python 3.11" in run.annotations("error")[0]["arg"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_cancelled_job_leaves_the_runner_fit_for_the_next(
+    act: Act, index: StockedIndex, number: signal.Signals
+) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    process = act.start(workflow(step()))
+    try:
+        deadline = time.monotonic() + 60
+        while index.files_read() == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, number)
+        process.communicate(timeout=60)
+    again = act.run(workflow(step() + IMPORTS))
+    assert again.jobs == {"test.yml/one": "success"}, again.text
