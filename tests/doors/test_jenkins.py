@@ -1,0 +1,174 @@
+"""The steps ``safeInstall`` and ``withSafeInstall`` of the Jenkins library, on Groovy 2.4."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from helpers.act import ROOT
+from helpers.capabilities import linux_only
+from helpers.groovy import Pipeline, run_pipeline
+from helpers.stocked_index import StockedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from helpers.index import Offered
+
+pytestmark = [linux_only, pytest.mark.index]
+Run = "Callable[[str], Pipeline]"
+
+
+@pytest.fixture
+def index() -> Iterator[StockedIndex]:
+    with StockedIndex() as index:
+        yield index
+
+
+@pytest.fixture
+def run(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> Callable[[str], Pipeline]:
+    """Runs a script in a workspace, as a job of Jenkins."""
+    workspace = tmp_path / "work space"
+    variables = {
+        "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
+        "SAFE_INSTALL_SOURCE": str(checkout),
+        "SAFE_INSTALL_RETRY_BUDGET": "0",
+        "PIP_INDEX_URL": index.url,
+        "PIP_CONFIG_FILE": os.devnull,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "BUILD_TAG": "jenkins-job-7",
+        "JENKINS_URL": "https://jenkins.example.org/",
+        "WORKSPACE": str(workspace),
+        "WORKSPACE_TMP": f"{workspace}@tmp",
+        "EXECUTOR_NUMBER": "1",
+        "SET": "replaced",
+    }
+    return lambda script: run_pipeline(script, library=ROOT / "jenkins", folder=tmp_path, variables=variables)
+
+
+def lock(tmp_path: Path, *files: Offered) -> None:
+    workspace = tmp_path / "work space"
+    workspace.mkdir(exist_ok=True)
+    text = ""
+    for file in files:
+        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
+        text += f"{project}=={version} --hash=sha256:{file.sha256}\n"
+    (workspace / "requirements.txt").write_text(text)
+
+
+def test_report_is_returned_as_a_map(run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    done = run("return safeInstall(files: 'requirements.txt', scope: 'runner', linkMode: 'copy')")
+    assert done.error is None
+    assert done.groovy.startswith("2.4.")
+    report = done.value
+    assert (report["outcome"], report["outputs"]["linkMode"]) == ("done", "copy")
+    assert report["layout"]["platform"] == "jenkins"
+    assert report["outputs"]["venv"] == str(tmp_path / "work space" / ".venv")
+    assert [path.name for path in (tmp_path / "work space@tmp").glob("*.py")] == []
+
+
+def test_block_runs_in_the_environment(run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    done = run(
+        "withSafeInstall(files: 'requirements.txt') {\n"
+        "  sh 'python -c \"import alpha, sys; print(alpha.__version__, sys.prefix)\"; echo $VIRTUAL_ENV'\n"
+        "}\nreturn 'after'"
+    )
+    venv = tmp_path / "work space" / ".venv"
+    assert f"1.0 {venv}\n" in done.said
+    assert done.value == "after"
+
+
+def test_eight_parallel_branches_on_one_node(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex
+) -> None:
+    lock(tmp_path, index.wheel("alpha"), index.sdist("delta"))
+    done = run(
+        "Map branches = [:]\n"
+        "for (number in 1..8) {\n"
+        '  String venv = "venv-${number}"\n'
+        "  branches[venv] = { withSafeInstall(files: 'requirements.txt', venv: venv) {\n"
+        "    sh 'python -c \"import alpha, delta; print(\\'imported\\')\"' } }\n"
+        "}\nparallel(branches)\nreturn 'after'"
+    )
+    assert [each for each in done.log if "failed" in each] == []
+    assert done.said.count("imported\n") == 8
+    assert index.files_read() == 2
+
+
+def test_unknown_input_is_refused_by_name(run: Callable[[str], Pipeline]) -> None:
+    done = run("safeInstall(fils: 'requirements.txt')")
+    assert done.error is not None
+    assert "no input 'fils'" in done.error
+    assert "linkMode" in done.error
+
+
+@pytest.mark.parametrize(("end", "expected"), [("error", "error"), ("unstable", "unstable"), ("ignore", "echo")])
+def test_failure_ends_as_was_asked_for(run: Callable[[str], Pipeline], end: str, expected: str) -> None:
+    done = run(
+        f"Map report = safeInstall(command: 'install', args: 'absent', onFailure: '{end}')\nreturn report.error.code"
+    )
+    told = [each[expected] for each in done.log if expected in each] or [str(done.error)]
+    assert "no-such-project" in told[0]
+    if end != "error":
+        assert done.error is None
+        assert isinstance(done.value, str)
+
+
+HOSTILE = {
+    "quotes": 'it\'s "so" `odd`',
+    "a command": "$(touch {place}) `touch {place}` ; touch {place}",
+    "a variable": "$SET ${SET} $$ %PATH%",
+    "lines": "one\n::error::two",
+    "brackets": "]] && touch {place} #",
+    "no ASCII": "größer 中文",
+    "very long": "x" * 10_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_value_is_data_or_refused_by_name(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex, name: str
+) -> None:
+    place = tmp_path / "touched"
+    value = HOSTILE[name].replace("{place}", str(place))
+    lock(tmp_path, index.wheel("alpha"))
+    (tmp_path / "value").write_text(value, encoding="utf-8")
+    done = run(
+        f"String value = new File('{tmp_path / 'value'}').getText('UTF-8')\n"
+        "return [safeInstall(args: value, onFailure: 'ignore'), safeInstall(venv: value, onFailure: 'ignore')]"
+    )
+    assert done.error is None
+    assert not place.exists()
+    of_args, of_venv = done.value
+    assert of_args["outcome"] == "failed"
+    assert of_args["error"]["code"] in {"input-invalid", "usage", "file-not-found", "file-unreadable"}, of_args["error"]
+    if name == "lines":
+        assert "the input venv" in of_venv["error"]["message"]
+    elif of_venv["outcome"] == "done":
+        assert of_venv["outputs"]["venv"] == str(tmp_path / "work space" / value)
+
+
+def test_missing_lock_is_told(run: Callable[[str], Pipeline]) -> None:
+    assert "no-lock" in str(run("safeInstall()").error)
+
+
+def test_agent_without_python_says_what_to_add(run: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    folder = tmp_path / "path"
+    folder.mkdir()
+    (folder / "rm").symlink_to("/bin/rm")
+    done = run(f"withEnv(['PATH={folder}']) {{ safeInstall() }}")
+    assert "no Python 3.11" in done.said
+    assert done.error is not None
+
+
+def test_change_request_is_not_trusted(run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    done = run(
+        "return withEnv(['CHANGE_ID=5', 'CHANGE_FORK=somebody']) { safeInstall(trust: 'trusted', scope: 'runner') }"
+    )
+    layout = done.value["layout"]
+    assert (layout["trust"], layout["scope"]) == ("untrusted", "job")

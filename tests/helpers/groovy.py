@@ -1,0 +1,59 @@
+"""Pipelines of Jenkins on Groovy 2.4, the language that Jenkins runs, with steps that really do what theirs do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.missing_parts import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HERE = Path(__file__).parents[1] / "doors" / "jenkins"
+_JAR = Path("/usr/share/java/groovy-all.jar")
+_REMEDY = "apt-get install groovy (as tests/install-parts.sh does)"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What a pipeline's script did. :param log: what its steps did, in order."""
+
+    value: Any
+    error: str | None
+    log: Sequence[Mapping[str, str]]
+    groovy: str
+
+    @property
+    def said(self) -> str:
+        """What its shells printed."""
+        return "".join(each.get("sh", "") for each in self.log)
+
+
+def run_pipeline(script: str, *, library: Path, folder: Path, variables: Mapping[str, str]) -> Pipeline:
+    """Run *script* in ``folder/work space`` with the steps of *library*."""
+    java = shutil.which("java")
+    if java is None or not _JAR.exists():
+        missing("Groovy", _REMEDY)
+    workspace = folder / "work space"
+    workspace.mkdir(exist_ok=True)
+    source, result = folder / "pipeline.groovy", folder / "result.json"
+    source.write_text(script, encoding="utf-8")
+    options: list[str | Path] = ["-Xshare:auto", "-Dfile.encoding=UTF-8", f"-Dstubs={HERE / 'stubs'}", "-cp", _JAR]
+    done = subprocess.run(
+        [java, *options, "groovy.ui.GroovyMain", HERE / "run.groovy", library, workspace, result, source],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads(result.read_text(encoding="utf-8"))
+    return Pipeline(document.get("value"), document.get("error"), document["log"], document["groovy"])
