@@ -16,8 +16,10 @@ from safe_install.doors import INPUTS, OUTPUTS
 ROOT = Path(__file__).parents[1]
 FILES = {
     "action.yml": "action.yml.j2",
+    "gitlab/safe-install.gitlab-ci.yml": "gitlab.yml.j2",
     "jenkins/vars/safeInstall.groovy": "safeInstall.groovy.j2",
     "jenkins/vars/safeInstall.txt": "safeInstall.txt.j2",
+    "templates/safe-install/template.yml": "gitlab.yml.j2",
 }
 """Paths in the checkout, and the templates in ``templates/doors`` that they are made of."""
 COPIES = {"jenkins/resources/org/safeinstall/start.py": "bootstrap/start.py"}
@@ -35,7 +37,11 @@ def door_files() -> dict[Path, str]:
     )
     # A text of JSON is one of YAML; Jinja's own filter writes some letters as escapes for HTML.
     environment.filters["quoted"] = functools.partial(json.dumps, ensure_ascii=False)
-    made = {path: environment.get_template(name).render(inputs=INPUTS, outputs=OUTPUTS) for path, name in FILES.items()}
+    start = (ROOT / "bootstrap" / "start.py").read_text(encoding="utf-8").rstrip()
+    made = {
+        path: environment.get_template(name).render(inputs=INPUTS, outputs=OUTPUTS, start=start)
+        for path, name in FILES.items()
+    }
     made |= {path: (ROOT / source).read_text(encoding="utf-8") for path, source in COPIES.items()}
     return {ROOT / path: text for path, text in made.items()}
 

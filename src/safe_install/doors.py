@@ -42,6 +42,11 @@ class Input:
         return "SAFE_INSTALL_INPUT_" + self.name.replace("-", "_").upper()
 
     @property
+    def is_list(self) -> bool:
+        """Whether it may hold several values, one a line."""
+        return self.name == "files" or (self.option is not None and self.option.repeatable)
+
+    @property
     def camel_case(self) -> str:
         """Its name in Groovy."""
         first, *rest = self.name.split("-")

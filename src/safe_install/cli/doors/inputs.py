@@ -6,6 +6,7 @@ data is refused by the input's name.
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ...doors import Input
 
+_NO_VALUES = "[]"
 _REPORT = next(each for each in INPUTS if each.name == "report")
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 
@@ -45,6 +47,7 @@ def read_request(environ: Mapping[str, str], folder: Path) -> Request:
     :raises InputError: ``input-invalid``: an input has no such value, or its command does not take it; ``no-lock``.
     """
     texts = {each.name: environ.get(each.variable, "").strip() for each in INPUTS}
+    texts = {name: "" if text == _NO_VALUES else text for name, text in texts.items()}
     command = texts["command"] or COMMANDS[0]
     if command not in COMMANDS:
         raise _invalid("command", f"expected one of {', '.join(COMMANDS)}, not {command!r}")
@@ -112,6 +115,14 @@ def _words(text: str) -> list[str]:
 
 
 def _lines(text: str) -> list[str]:
+    """The values of a list: one a line, or a list of JSON, which is what GitLab makes of its arrays."""
+    if text.startswith("["):
+        try:
+            values = json.loads(text)
+        except ValueError:
+            values = None
+        if isinstance(values, list) and all(isinstance(each, str) for each in values):
+            return values
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -1,0 +1,180 @@
+"""The include file and the component of GitLab, in pipelines that gitlab-ci-local runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from helpers.act import ROOT
+from helpers.capabilities import linux_only
+from helpers.gitlab import GitLab
+from helpers.missing_parts import program
+from helpers.stocked_index import StockedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from helpers.index import Offered
+
+pytestmark = [linux_only, pytest.mark.xdist_group("gitlab"), pytest.mark.index]
+
+INCLUDE = "gitlab/safe-install.gitlab-ci.yml"
+IMPORTS = "    - python -c \"import alpha, sys; print('found', alpha.__version__, sys.prefix)\"\n"
+
+
+@pytest.fixture
+def index() -> Iterator[StockedIndex]:
+    with StockedIndex() as index:
+        yield index
+
+
+@pytest.fixture
+def gitlab(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> GitLab:
+    gitlab = GitLab(
+        tmp_path,
+        {
+            "SAFE_INSTALL_SOURCE": str(checkout),
+            "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
+            "SAFE_INSTALL_RETRY_BUDGET": "0",
+            "PIP_INDEX_URL": index.url,
+            "PIP_CONFIG_FILE": os.devnull,
+        },
+    )
+    gitlab.write("si.yml", (ROOT / INCLUDE).read_text(encoding="utf-8"))
+    return gitlab
+
+
+def lock(gitlab: GitLab, *files: Offered) -> None:
+    lines = []
+    for file in files:
+        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
+        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
+    gitlab.write("requirements.txt", "".join(lines))
+
+
+def pipeline(script: str = IMPORTS, *, inputs: dict[str, object] | None = None, more: str = "") -> str:
+    """One job that extends what is included. JSON is YAML."""
+    include = json.dumps([{"local": "si.yml", "inputs": inputs or {}}])
+    return f"include: {include}\ntest:\n  extends: .safe-install\n{more}  script:\n{script}"
+
+
+def test_script_finds_what_was_installed(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    run = gitlab.run(pipeline(inputs={"files": ["requirements.txt"], "link-mode": "copy"}))
+    assert run.code == 0, run.said
+    (found,) = (line for line in run.lines("test") if line.startswith("found 1.0 "))
+    assert found.endswith("/.venv")
+
+
+def test_later_jobs_get_the_variables(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    later = (
+        "later:\n  stage: deploy\n  needs: [{job: test, artifacts: true}]\n  script:\n"
+        '    - echo "it was $SAFE_INSTALL_JOB_OUTCOME with $SAFE_INSTALL_JOB_LINK_MODE"\n'
+        "    - cat .safe-install/report.json\n"
+    )
+    run = gitlab.run(pipeline(inputs={"link-mode": "copy"}) + later)
+    assert run.code == 0, run.said
+    said = run.lines("later")
+    assert "it was done with copy" in said
+    assert '"schema": 1,' in " ".join(said)
+
+
+def test_matrix_shares_one_store(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"), index.sdist("delta"))
+    run = gitlab.run(pipeline(more="  parallel: {matrix: [{NUMBER: ['1', '2', '3', '4']}]}\n"))
+    assert run.code == 0, run.said
+    assert run.said.count("found 1.0 ") == 4
+    assert index.files_read() == 2
+
+
+def test_failing_install_fails_the_job_and_says_why(gitlab: GitLab, index: StockedIndex) -> None:
+    index.wheel("alpha")
+    gitlab.write("requirements.txt", f"alpha==1.0 --hash=sha256:{'0' * 64}\n")
+    run = gitlab.run(pipeline())
+    assert run.code != 0
+    assert "error[hash-mismatch]" in run.said
+    assert "found" not in run.said
+
+
+def test_branch_that_is_not_protected_is_not_trusted(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    gitlab.variables["CI_COMMIT_REF_PROTECTED"] = "false"
+    show = "    - cat .safe-install/report.json\n"
+    run = gitlab.run(pipeline(show, inputs={"trust": "trusted", "scope": "runner"}))
+    assert run.code == 0, run.said
+    assert '"trust": "untrusted"' in run.said
+    assert list((gitlab.home / ".cache").glob("safe-install/wheels-1")) == []
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"link-mode": "symlink"}, {"scope": "everybody"}, {"venv": "one\ntwo"}, {"offline": "perhaps"}]
+)
+def test_value_that_an_input_does_not_allow_is_refused(gitlab: GitLab, inputs: dict[str, object]) -> None:
+    run = gitlab.run(pipeline(inputs=inputs))
+    assert run.code != 0
+    assert next(iter(inputs)) in run.said
+
+
+HOSTILE = {
+    "quotes": 'it\'s "so" `odd`',
+    "a command": "$(touch {place}) `touch {place}` ; touch {place}",
+    "a variable": "$HOME ${{HOME}} %PATH%",
+    "brackets": "]] && touch {place} #",
+    "YAML": "x: [y, *z] !reference [a]",
+    "no ASCII": "größer 中文",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_value_is_data_or_refused_by_name(gitlab: GitLab, index: StockedIndex, tmp_path: Path, name: str) -> None:
+    place = tmp_path / "touched"
+    value = HOSTILE[name].format(place=place)
+    lock(gitlab, index.wheel("alpha"))
+    run = gitlab.run(pipeline(inputs={"args": value, "venv": value}))
+    assert not place.exists()
+    assert run.code != 0
+    assert "error[" in run.said, run.said
+
+
+def test_missing_lock_is_told(gitlab: GitLab) -> None:
+    run = gitlab.run(pipeline())
+    assert run.code != 0
+    assert "error[no-lock]" in run.said
+
+
+def test_job_without_python_says_what_to_add(gitlab: GitLab) -> None:
+    path = gitlab.home / "path"
+    path.mkdir()
+    for each in Path("/usr/bin").iterdir():
+        if not each.name.startswith("python"):
+            (path / each.name).symlink_to(each)
+    run = gitlab.run(pipeline(more=f"  variables: {{PATH: {json.dumps(str(path))}}}\n"))
+    assert run.code != 0
+    assert "no Python 3.11" in run.said
+
+
+def test_nothing_leaks_into_other_jobs(gitlab: GitLab) -> None:
+    count = "env | grep -c SAFE_INSTALL_INPUT || true"
+    run = gitlab.run(f"include: [{{local: si.yml}}]\nother:\n  script:\n    - {count}\n")
+    assert run.code == 0, run.said
+    assert "0" in run.lines("other")
+
+
+def test_preview_fits_the_schema_of_gitlab(gitlab: GitLab) -> None:
+    run = gitlab.run(pipeline(inputs={"files": ["a.txt", "b.txt"], "seed": ["/seed"]}), "--preview")
+    path = gitlab.home / "preview.yml"
+    path.write_text(run.said[run.said.index("---\n") :], encoding="utf-8")
+    checker = program("check-jsonschema", "pip install check-jsonschema (dev.py test brings it)")
+    command = [checker, "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_component_is_the_include_file() -> None:
+    component = (ROOT / "templates" / "safe-install" / "template.yml").read_text(encoding="utf-8")
+    assert component == (ROOT / INCLUDE).read_text(encoding="utf-8")
