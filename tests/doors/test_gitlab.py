@@ -170,7 +170,7 @@ def test_preview_fits_the_schema_of_gitlab(gitlab: GitLab) -> None:
     path = gitlab.home / "preview.yml"
     path.write_text(run.said[run.said.index("---\n") :], encoding="utf-8")
     checker = program("check-jsonschema", "pip install check-jsonschema (dev.py test brings it)")
-    command = [checker, "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", path]
+    command: list[str | Path] = [checker, "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci", path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
