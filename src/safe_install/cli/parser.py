@@ -43,6 +43,8 @@ def build_parser() -> click.Group:
     from .commands.door import PLATFORMS
     from .commands.door import run as door
     from .commands.fetch import run as fetch
+    from .commands.init import TARGETS
+    from .commands.init import run as init
     from .commands.install import run as install
     from .commands.layout import FORMATS
     from .commands.layout import run as layout
@@ -157,6 +159,26 @@ def build_parser() -> click.Group:
                 click.Argument(["paths"], nargs=-1, metavar="[PATH]..."),
                 click.Option(["--fix"], is_flag=True, help="Put right what is safe, and say what was done."),
                 _deadline(),
+            ],
+        )
+    )
+    group.add_command(
+        new_command(
+            "init",
+            init,
+            "Write a pipeline file for the project at hand.\n\n"
+            "It installs the lock that is found, and runs the tests with every Python that the project supports. "
+            "A file that is there already is replaced with --force alone, and the difference is shown before.",
+            [
+                click.Argument(["platform"], type=click.Choice(list(TARGETS))),
+                click.Option(["--check"], is_flag=True, help="Write nothing; exit code 2 when it is not up to date."),
+                click.Option(["--force"], is_flag=True, help="Replace a file that says something else."),
+                click.Option(
+                    ["--test-command", "test"], metavar="CMD", help="What runs the tests.  [default: found out]"
+                ),
+                click.Option(
+                    ["--source"], metavar="NAME", help="How the file names safe-install, such as org/safe-install@v1."
+                ),
             ],
         )
     )

@@ -22,6 +22,9 @@ abstract class Pipeline extends Script {
         return shell.parse(file).invokeMethod('call', args)
     }
 
+    def node(Closure body) { return body() }
+    void checkout(Object source) {}
+    Object getScm() { return null }
     boolean isUnix() { return true }
     String pwd(Map options) {
         File folder = options.tmp ? new File(workspace.path + '@tmp') : workspace
