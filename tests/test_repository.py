@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 
 from safe_install.engine.report import Recorder, report_document
 from safe_install.errors import ExitCode, InputError
+from safe_install.wrapping.passing import FAILURES
+from safe_install.wrapping.tools import TOOLS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/**/*.md")) if ".venv" not in path.parts)
@@ -92,6 +94,16 @@ def test_pin_files_name_no_index_and_hash_every_pin(file: Path) -> None:
     least = 20 if file.parent.name == "bootstrap" else 40  # the others are projects of a real size
     assert len(pins) == len(re.findall(r"^[^\s#]", text, re.MULTILINE)) >= least
     assert "://" not in text
+
+
+def test_page_about_wrap_has_the_tables_of_the_code() -> None:
+    tools, failures = read("docs", "how-to", "wrap.md").partition("## Tools")[2].split("## Failures", 1)
+    for tool in TOOLS.values():
+        programs = ", ".join(f"`{name}`" for name in sorted(tool.programs))
+        assert f"| {tool.name} | {programs} | `{tool.variable}` | {', '.join(tool.uses)}".rstrip() in tools
+    assert set(TOOLS) == {name for name in first_cells(tools) if name != "tool"}
+    rows = {f"| {failure.report} | {failure.cause} |" for failure in FAILURES}
+    assert rows == {line for line in failures.splitlines() if "#" in line and line.startswith("|")}
 
 
 def test_doors_say_what_the_table_of_inputs_says() -> None:

@@ -105,6 +105,7 @@ _FETCHING = frozenset({"sync", "install", "lock", "fetch", "seed publish"})
 _STORING = _FETCHING | {"venv", "cache"}
 _LAYERED = _FETCHING | {"venv"}
 _LOOKING = frozenset({"doctor", "layout"})
+_WRAPPING = frozenset({"wrap"})
 _ALL = _STORING | {"seed"} | _LOOKING
 _PLACED = _LAYERED | _LOOKING
 _TIDYING = _INSTALLING | {"fetch", "cache gc"}
@@ -125,7 +126,7 @@ OPTIONS: tuple[Option, ...] = (
         group="target",
         default=Path(".venv"),
         metavar="DIR",
-        commands=_INSTALLING | _LOOKING,
+        commands=_INSTALLING | _LOOKING | _WRAPPING,
         help="The environment to install into; made when it does not exist.",
     ),
     Option(
@@ -186,7 +187,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="trusted",
         choices=_values(Trust),
-        commands=_PLACED | {"seed"},
+        commands=_PLACED | {"seed"} | _WRAPPING,
         help="Whether this job may write to what other jobs read.",
     ),
     Option(
@@ -194,7 +195,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="store",
         metavar="DIR",
-        commands=_STORING | _LOOKING,
+        commands=_STORING | _LOOKING | _WRAPPING,
         help="Local folder for temporary files and builds.  [default: the system's]",
     ),
     Option(
@@ -203,7 +204,7 @@ OPTIONS: tuple[Option, ...] = (
         group="store",
         default="auto",
         choices=_values(LinkMode),
-        commands=_INSTALLING | _LOOKING,
+        commands=_INSTALLING | _LOOKING | _WRAPPING,
         help="How files get from the store into the environment; only auto falls back to another.",
     ),
     Option(
@@ -500,7 +501,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="seconds",
         group="store",
         default=300.0,
-        commands=_STORING | {"seed"},
+        commands=_STORING | {"seed"} | _WRAPPING,
         help="How long to wait for a lock whose holder shows no sign of life.",
     ),
     Option(
@@ -508,7 +509,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="text",
         group="store",
         metavar="URL",
-        commands=_STORING | {"seed"},
+        commands=_STORING | {"seed"} | _WRAPPING,
         help="The page of this job, told to jobs that wait for it.  [default: what the CI system tells]",
     ),
     Option(
@@ -546,7 +547,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="path",
         group="output",
         metavar="FILE",
-        commands=_FETCHING | _LOOKING,
+        commands=_FETCHING | _LOOKING | _WRAPPING,
         help="Write the report, one JSON document, to this file.",
     ),
     Option(
@@ -572,7 +573,7 @@ OPTIONS: tuple[Option, ...] = (
         group="output",
         short="q",
         default=False,
-        commands=_ALL,
+        commands=_ALL | _WRAPPING,
         help="Print errors and step-downs only.",
     ),
     Option(
@@ -581,7 +582,7 @@ OPTIONS: tuple[Option, ...] = (
         group="output",
         short="v",
         default=False,
-        commands=_ALL,
+        commands=_ALL | _WRAPPING,
         help="Print every request, retry and choice.",
     ),
 )

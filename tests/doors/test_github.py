@@ -227,3 +227,39 @@ def test_cancelled_job_leaves_the_runner_fit_for_the_next(
         process.communicate(timeout=60)
     again = act.run(workflow(step() + IMPORTS))
     assert again.jobs == {"test.yml/one": "success"}, again.text
+
+
+def test_setup_puts_the_command_and_the_layout_into_later_steps(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    steps = (
+        "      - uses: org/safe-install/actions/setup@v1\n"
+        "      - run: ci-install sync requirements.txt && .venv/bin/python -c 'import alpha; print(\"imported\")'\n"
+        '      - run: echo "in $SAFE_INSTALL_VENV, pip keeps $PIP_CACHE_DIR"\n'
+    )
+    run = act.run(workflow(steps))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    assert "imported\n" in run.said
+    assert re.search(r"in /.*/\.venv, pip keeps /.*/tmp/safe-install-caches-trusted/pip\n", run.said)
+
+
+def test_wrap_runs_a_script_with_caches_of_the_job(act: Act, index: StockedIndex) -> None:
+    script = (
+        'echo "uv keeps $UV_CACHE_DIR"\necho "$(ls "$UV_CACHE_DIR")." > seen\ntouch "$UV_CACHE_DIR/file"\ncat seen\n'
+    )
+    inputs = json.dumps({"run": script, "tool": "uv\npip", "publish": "true"})
+    steps = f"      - uses: org/safe-install/actions/wrap@v1\n        with: {inputs}\n"
+    first, second = act.run(workflow(steps)), act.run(workflow(steps))
+    assert first.jobs == second.jobs == {"test.yml/one": "success"}, first.text
+    assert "\n.\n" in first.said
+    assert "\nfile.\n" in second.said
+    failed = act.run(workflow(steps.replace("cat seen", "false")))
+    assert failed.jobs == {"test.yml/one": "failure"}
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"run": "true", "tool": "cargo"}, {"run": "true", "tool": "uv", "publish": "yes $(x)"}]
+)
+def test_wrong_input_of_wrap_is_refused_by_name(act: Act, inputs: dict[str, str]) -> None:
+    run = act.run(workflow(f"      - uses: org/safe-install/actions/wrap@v1\n        with: {json.dumps(inputs)}\n"))
+    assert run.jobs == {"test.yml/one": "failure"}
+    assert list(inputs)[-1] in run.said + json.dumps(run.annotations("error"))

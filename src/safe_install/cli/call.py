@@ -34,7 +34,7 @@ class Call:
         self.screen = screen
         self.recorder = recorder
         self.environ = environ
-        self.exit_code = ExitCode.DONE
+        self.exit_code: int = ExitCode.DONE
         """What a command that has printed its whole result itself says in the end."""
         self.details: dict[str, object] = {}
         """What such a command adds to the report, which is then written even when nothing failed."""

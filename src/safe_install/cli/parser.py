@@ -162,6 +162,7 @@ def build_parser() -> click.Group:
             ],
         )
     )
+    group.add_command(_wrap_command())
     group.add_command(
         new_command(
             "init",
@@ -194,6 +195,36 @@ def build_parser() -> click.Group:
     group.add_command(cache_commands())
     group.add_command(_seed_commands())
     return group
+
+
+def _wrap_command() -> click.Command:
+    from ..wrapping.tools import TOOLS
+    from .commands.wrap import run as wrap
+
+    command = new_command(
+        "wrap",
+        wrap,
+        "Run another installer with caches of this job's own: uv, pip, poetry, pdm, pip-tools, pipenv, tox.\n\n"
+        "They begin as copies of what a trusted job published, so that no job waits for another or meets its files. "
+        "A failure that is known to pass is told, and the command is run once more. The exit code is that of the "
+        "command; 125 when it was not run.",
+        [
+            click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="-- CMD..."),
+            click.Option(
+                ["--tool", "tools"],
+                multiple=True,
+                type=click.Choice(list(TOOLS)),
+                help="Whose caches begin as copies, where the command itself does not say it, as a script.",
+            ),
+            click.Option(["--publish"], is_flag=True, help="Let later jobs begin with these caches, if it succeeds."),
+            click.Option(
+                ["--tool-seed"], metavar="DIR", help="Where they are published.  [default: beside the runner's store]"
+            ),
+        ],
+    )
+    # What follows the command belongs to it, also without the dashes.
+    command.allow_interspersed_args = False
+    return command
 
 
 def _seed_commands() -> click.Group:

@@ -1,0 +1,102 @@
+"""The tools that can be wrapped: how their programs are called, and which variable names their cache."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PYTHON = re.compile(r"python(3(\.\d+)?)?|py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One tool.
+
+    :param programs: and the modules of ``python -m`` that are this tool.
+    :param variable: that names its cache.
+    :param uses: names of other tools whose caches it fills.
+    :param source: where the variable is documented.
+    """
+
+    name: str
+    programs: frozenset[str]
+    variable: str
+    source: str
+    uses: tuple[str, ...] = ()
+
+
+TOOLS: Final[dict[str, Tool]] = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            name="uv",
+            programs=frozenset({"uv", "uvx"}),
+            variable="UV_CACHE_DIR",
+            source="https://docs.astral.sh/uv/reference/environment/",
+        ),
+        Tool(
+            name="pip",
+            programs=frozenset({"pip", "pip3"}),
+            variable="PIP_CACHE_DIR",
+            source="https://pip.pypa.io/en/stable/cli/pip/#cmdoption-cache-dir",
+        ),
+        Tool(
+            name="poetry",
+            programs=frozenset({"poetry"}),
+            variable="POETRY_CACHE_DIR",
+            source="https://python-poetry.org/docs/configuration/#cache-dir",
+        ),
+        Tool(
+            name="pdm",
+            programs=frozenset({"pdm"}),
+            variable="PDM_CACHE_DIR",
+            source="https://pdm-project.org/en/latest/reference/configuration/",
+        ),
+        Tool(
+            name="pip-tools",
+            programs=frozenset({"pip-compile", "pip-sync", "piptools"}),
+            variable="PIP_TOOLS_CACHE_DIR",
+            uses=("pip",),
+            source="https://pip-tools.readthedocs.io/en/stable/cli/pip-compile/",
+        ),
+        Tool(
+            name="pipenv",
+            programs=frozenset({"pipenv"}),
+            variable="PIPENV_CACHE_DIR",
+            uses=("pip",),
+            source="https://pipenv.pypa.io/en/latest/configuration.html",
+        ),
+        Tool(
+            name="tox",
+            programs=frozenset({"tox", "nox"}),
+            variable="VIRTUALENV_OVERRIDE_APP_DATA",
+            uses=("pip", "uv"),
+            source="https://virtualenv.pypa.io/en/latest/cli_interface.html",
+        ),
+    )
+}
+"""By name. Whatever else is run gets all of their caches, empty."""
+
+
+def tools_of(command: Sequence[str]) -> list[Tool]:
+    """Return the tools whose caches *command* fills, its own first; none for a program that is not known."""
+    name = _program(command)
+    tool = next((each for each in TOOLS.values() if name in each.programs), None)
+    return [] if tool is None else [tool, *(TOOLS[used] for used in tool.uses)]
+
+
+def _program(command: Sequence[str]) -> str:
+    """The name of the program, or of the module that a Python is told to run."""
+    name = PurePath(command[0]).name.removesuffix(".exe") if command else ""
+    if _PYTHON.fullmatch(name):
+        for at, argument in enumerate(command[1:-1], 1):
+            if argument == "-m":
+                return command[at + 1]
+            if not argument.startswith("-"):
+                break
+    return name

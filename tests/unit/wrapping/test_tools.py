@@ -1,0 +1,56 @@
+"""`safe_install.wrapping.tools` and `safe_install.wrapping.passing`."""
+
+from __future__ import annotations
+
+import pytest
+
+from safe_install.wrapping.passing import FAILURES, passing_failure
+from safe_install.wrapping.tools import TOOLS, tools_of
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["uv", "sync"], ["uv"]),
+        (["/opt/bin/uv.exe", "pip", "install"], ["uv"]),
+        (["python3.12", "-I", "-m", "pip", "install"], ["pip"]),
+        (["python", "script.py", "-m", "pip"], []),
+        (["py", "-m", "piptools", "sync"], ["pip-tools", "pip"]),
+        (["tox"], ["tox", "pip", "uv"]),
+        (["make"], []),
+        (["python", "-m"], []),
+    ],
+)
+def test_tools_of_a_command(command: list[str], expected: list[str]) -> None:
+    assert [tool.name for tool in tools_of(command)] == expected
+
+
+def test_every_tool_has_a_cache_of_its_own() -> None:
+    assert len({tool.variable for tool in TOOLS.values()}) == len(TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("line", "report"),
+    [
+        ("error: failed to remove directory `/x`: Directory not empty (os error 39)", "uv#12036"),
+        ("error: Failed to install: a.whl\n  Caused by: Access is denied. (os error 5)", "uv#2810"),
+        ("OSError: [Errno 39] Directory not empty: '/x'", "pip#9034"),
+        ("  Caused by: Stale file handle (os error 116)", "uv#9050"),
+        ("error: Timeout (300s) when waiting for lock on `x` at `y`", "uv#19317"),
+    ],
+)
+def test_failures_that_pass(line: str, report: str) -> None:
+    failure = passing_failure(f"before\n{line}\nafter")
+    assert failure is not None
+    assert failure.report == report
+
+
+@pytest.mark.parametrize(
+    "line", ["", "error: No solution found", "Permission denied (os error 13)", "No space left on device (os error 28)"]
+)
+def test_other_failures_do_not_pass(line: str) -> None:
+    assert passing_failure(line) is None
+
+
+def test_every_failure_names_who_met_it() -> None:
+    assert all("#" in failure.report and failure.cause for failure in FAILURES)
