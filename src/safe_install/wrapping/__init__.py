@@ -5,5 +5,4 @@
     tools    one table: which tools there are, and where they look for their cache
     passing  one table: which of their failures pass
     seed     a tool's cache as jobs begin with it: published by trusted jobs, copied by all
-    running  run a command with its output passed through, and its end kept
 """

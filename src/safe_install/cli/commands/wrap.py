@@ -94,7 +94,7 @@ class _Wrapped(contextlib.ExitStack):
     def run(self, variables: Mapping[str, str]) -> int:
         """Run the command, and once more with fresh caches after a failure that passes."""
         from ...wrapping.passing import passing_failure
-        from ...wrapping.running import run_command
+        from ..running import run_command
 
         ended = run_command(self._command, variables)
         if ended.code == 0 or (failure := passing_failure(ended.output)) is None:
