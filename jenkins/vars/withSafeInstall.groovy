@@ -8,8 +8,13 @@ def call(Map inputs = [:], Closure body) {
     if (report.outcome != 'done') {
         return null
     }
-    String bin = report.outputs.bin
-    return withEnv(["VIRTUAL_ENV=${report.outputs.venv}", "PATH+SAFEINSTALL=${bin}"]) {
+    List variables = []
+    if (report.outputs.venv) {
+        // withEnv replaces $NAME in values; two of them are one.
+        variables.add('VIRTUAL_ENV=' + report.outputs.venv.replace('$', '$$'))
+        variables.add('PATH+SAFEINSTALL=' + report.outputs.bin.replace('$', '$$'))
+    }
+    return withEnv(variables) {
         body()
     }
 }

@@ -189,8 +189,19 @@ def test_credentials_are_masked_and_in_no_output(act: Act, index: StockedIndex) 
     url = index.url.replace("://", "://me:hidden%2Dword@")
     run = act.run(workflow(step({"index-url": url, "verbose": "true"}) + IMPORTS))
     assert run.jobs == {"test.yml/one": "success"}, run.text
-    told = [each for each in run.events if each.get("command") != "add-mask" and "env:" not in str(each.get("msg", ""))]
-    assert "hidden-word" not in json.dumps(told)
+    masked = {each["arg"] for each in run.events if each.get("command") == "add-mask"}
+    assert {"hidden-word", "hidden%2Dword"} <= masked or masked == {"***"}, masked
+    assert "hidden-word" not in run.said + json.dumps([run.outputs("si"), run.summaries])
+    assert "hidden%2Dword" not in run.said + json.dumps([run.outputs("si"), run.summaries])
+
+
+def test_what_a_build_prints_is_no_command(act: Act, index: StockedIndex) -> None:
+    index.sdist("evil", failure="broken\n::error title=hacked::hacked\n::set-output name=venv::hacked")
+    run = act.run(workflow(step({"command": "install", "args": "evil", "verbose": "true"})))
+    assert run.jobs == {"test.yml/one": "failure"}
+    assert "::error title=hacked::hacked" in run.text
+    assert not [each for each in run.annotations("error") if each["kvPairs"].get("title") == "hacked"]
+    assert run.outputs("si")["venv"] == ""
 
 
 def test_missing_lock_is_told(act: Act) -> None:
@@ -222,6 +233,8 @@ def test_cancelled_job_leaves_the_runner_fit_for_the_next(
         deadline = time.monotonic() + 60
         while index.files_read() == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert process.poll() is None
+        assert index.files_read() > 0
     finally:
         os.killpg(process.pid, number)
         process.communicate(timeout=60)

@@ -172,3 +172,40 @@ def test_change_request_is_not_trusted(run: Callable[[str], Pipeline], tmp_path:
     )
     layout = done.value["layout"]
     assert (layout["trust"], layout["scope"]) == ("untrusted", "job")
+
+
+def test_report_of_an_earlier_build_is_not_taken_for_this_one(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    done = run(
+        "safeInstall(report: 'r.json')\n"
+        "withSafeInstall(report: 'r.json', onFailure: 'unstable', source: '/nonexistent') { sh 'echo RAN' }\n"
+    )
+    assert "RAN" not in done.said
+    assert "no-report" in next(each["unstable"] for each in done.log if "unstable" in each)
+
+
+def test_command_that_reports_nothing_has_installed_nothing(run: Callable[[str], Pipeline], tmp_path: Path) -> None:
+    folder = tmp_path / "other" / "bootstrap"
+    folder.mkdir(parents=True)
+    (folder / "ci_install.py").write_text("print('nothing to do')\n")
+    done = run(f"withSafeInstall(source: '{tmp_path / 'other'}') {{ sh 'echo RAN' }}")
+    assert done.error is not None
+    assert "no-report" in done.error
+    assert "RAN" not in done.said
+
+
+def test_folder_with_a_dollar_is_that_folder_in_the_block(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    done = run("""withSafeInstall(venv: 'a$SET') { sh 'echo "in $VIRTUAL_ENV"; python -c "import alpha"' }\nreturn 1""")
+    assert done.error is None
+    assert f"in {tmp_path / 'work space' / 'a$SET'}\n" in done.said
+
+
+def test_fetch_puts_nothing_on_the_path(run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    done = run("""withSafeInstall(command: 'fetch') { sh 'echo "in ${VIRTUAL_ENV-nothing}"' }""")
+    assert "in nothing\n" in done.said

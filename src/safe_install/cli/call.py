@@ -108,8 +108,9 @@ def refuse(error: SafeInstallError, arguments: Sequence[str]) -> int:
     """Tell of an error that came before any command began, as a report too where that was asked for."""
     screen = Screen(os.environ, quiet=False, verbose=False, progress=False)
     command = next((each for each in arguments if not each.startswith("-")), "")
-    reports = [each.partition("=")[2] for each in arguments if each.startswith("--report=")]
-    options = {"json": "--json" in arguments, "report": reports[-1] if reports else None}
+    own = arguments[: list(arguments).index("--")] if "--" in arguments else arguments
+    reports = [each.partition("=")[2] for each in own if each.startswith("--report=")]
+    options = {"json": "--json" in own, "report": reports[-1] if reports else None}
     return _conclude(command, options, None, None, screen, Recorder(), None, error, {})
 
 

@@ -34,9 +34,13 @@ abstract class Pipeline extends Script {
     void error(String text) { throw new IllegalStateException("error: ${text}") }
     void unstable(String text) { log << [unstable: text] }
     void echo(String text) { log << [echo: text] }
-    String libraryResource(String path) { return new File(library, "resources/${path}").getText('UTF-8') }
-    void writeFile(Map options) { at(options.file).setText(options.text, 'UTF-8') }
-    String readFile(Map options) { return at(options.file).getText('UTF-8') }
+    // Without an encoding Jenkins takes the platform's, which may know few letters.
+    String libraryResource(Map options) {
+        return new File(library, "resources/${options.resource}").getText(options.encoding ?: 'US-ASCII')
+    }
+    String libraryResource(String path) { return libraryResource(resource: path) }
+    void writeFile(Map options) { at(options.file).setText(options.text, options.encoding ?: 'US-ASCII') }
+    String readFile(Map options) { return at(options.file).getText(options.encoding ?: 'US-ASCII') }
     boolean fileExists(String path) { return at(path).exists() }
     void parallel(Map branches) {
         List threads = branches.collect { name, body ->

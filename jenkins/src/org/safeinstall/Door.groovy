@@ -1,6 +1,7 @@
 package org.safeinstall
 
 import com.cloudbees.groovy.cps.NonCPS
+import groovy.json.JsonOutput
 import groovy.json.JsonSlurperClassic
 
 /** Runs `ci-install door jenkins` on the agent at hand, and reads its report. */
@@ -35,14 +36,18 @@ class Door implements Serializable {
         String separator = unix ? '/' : '\\'
         String script = "${folder}${separator}safe-install-${number}.py"
         String report = inputs.report ?: "${folder}${separator}safe-install-${number}.json"
-        steps.writeFile(file: script, text: steps.libraryResource('org/safeinstall/start.py'))
+        steps.writeFile(
+            file: script,
+            encoding: 'UTF-8',
+            text: steps.libraryResource(resource: 'org/safeinstall/start.py', encoding: 'UTF-8')
+        )
         List variables = variablesOf(inputs, [SAFE_INSTALL_START: script, SAFE_INSTALL_INPUT_REPORT: report])
         int code = 0
         steps.withEnv(variables) {
             code = run(unix)
         }
         Map result = read(report, code)
-        if (code != 0) {
+        if (result.outcome != 'done') {
             fail(end, result)
         }
         return result
@@ -91,14 +96,19 @@ class Door implements Serializable {
     }
 
     private String textOf(Object value) {
-        return value instanceof Collection ? value.join('\n') : value.toString()
+        return value instanceof Collection ? JsonOutput.toJson(value*.toString()) : value.toString()
     }
 
     private Map read(String path, int code) {
+        Map none = [outcome: 'failed', exit_code: code, error: [code: 'no-report', message: 'see the log'], outputs: [:]]
         if (!steps.fileExists(path)) {
-            return [outcome: 'failed', exit_code: code, error: [code: 'no-report', message: 'see the log'], outputs: [:]]
+            return none
         }
         Map report = parse(steps.readFile(file: path, encoding: 'UTF-8'))
+        // One with another exit code is that of an earlier build, and this one's command never began.
+        if (report.exit_code != code) {
+            return none
+        }
         report.outputs = outputsOf(report)
         return report
     }

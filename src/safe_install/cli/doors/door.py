@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ExitCode, InputError, StoreError
 from ...platforms.job import job_at_hand
+from ...redact import redact_url
 from .inputs import read_request, report_asked_for
 
 if TYPE_CHECKING:
@@ -53,16 +56,19 @@ def run(teller: Teller, execute: Callable[[Sequence[str]], int], refuse: Callabl
     :param refuse: tells of inputs that are wrong, and writes that report.
     :raises StoreError: ``report-unwritable``: there is no place for the report.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names may hold any letter, and the pipe of a runner on Windows knows few.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     request: Request | None = None
     problem: InputError | None = None
     try:
         request = read_request(os.environ, Path.cwd())
     except InputError as error:
         problem = error
-    asked_for = report_asked_for(os.environ)
-    path = Path(asked_for).absolute() if asked_for else teller.new_report()
+    path = _place(teller)
     title = " ".join(("ci-install", request.command, *request.files)) if request else "ci-install"
-    teller.begin(title, [value for name, value in os.environ.items() if name.startswith("SAFE_INSTALL_")])
+    teller.begin(redact_url(title), [value for name, value in os.environ.items() if name.startswith("SAFE_INSTALL_")])
     code: int = ExitCode.INTERNAL
     try:
         if request is None:
@@ -70,12 +76,30 @@ def run(teller: Teller, execute: Callable[[Sequence[str]], int], refuse: Callabl
             code = refuse(problem, path)
         else:
             os.environ.update(request.variables)
-            path.unlink(missing_ok=True)
             command, *rest = request.arguments
             code = execute([command, f"--report={path}", *rest])
     finally:
-        teller.end(_read(path, code), path, request)
-    return code
+        report = _read(path, code)
+        teller.end(report, path, request)
+    return code or int(report["exit_code"])
+
+
+def _place(teller: Teller) -> Path:
+    """Where the report goes. What is there is of an earlier call, and must not be taken for that of this one.
+
+    :raises StoreError: ``report-unwritable``.
+    """
+    asked_for = report_asked_for(os.environ)
+    path = Path(asked_for).absolute() if asked_for else teller.new_report()
+    try:
+        path.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"cannot write the report to {path}: {error}",
+            code="report-unwritable",
+            hint="name another file with the input report",
+        ) from error
+    return path
 
 
 def outputs(report: Mapping[str, Any], path: Path) -> dict[str, str]:
@@ -104,7 +128,9 @@ def _read(path: Path, code: int) -> dict[str, Any]:
     from ..commands.report import read_report
 
     try:
-        return read_report(path)
+        report = read_report(path)
     except InputError:
+        # Whoever reports nothing has installed nothing.
         bare = report_document("", Recorder(), None, None)
-        return {**bare, "outcome": "failed" if code else "done", "exit_code": code}
+        return {**bare, "outcome": "failed", "exit_code": code or int(ExitCode.INTERNAL)}
+    return report

@@ -7,14 +7,14 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
+from ...redact import secrets_in
 from .door import Teller, outputs
 from .locating import locate
 from .workflow_commands import WorkflowCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .inputs import Request
     from .locating import Place
@@ -23,7 +23,6 @@ _PAGES = Path(__file__).parents[1] / "pages"
 # GitHub shows ten warnings of a step and drops the others; the last one says how many there are.
 _MOST_WARNINGS = 10
 _MOST_ROWS = 500
-_USER_INFO = re.compile(r"://(?P<info>[^/?#\s@]+)@")
 
 
 class GitHub(Teller):
@@ -35,7 +34,7 @@ class GitHub(Teller):
 
     def begin(self, title: str, values: Sequence[str]) -> None:
         """Mask what is secret in *values*, and open a group."""
-        for secret in sorted({secret for value in values for secret in secrets_in(value)}):
+        for secret in sorted(set().union(*map(secrets_in, values))):
             self._runner.mask(secret)
         self._group.enter_context(self._runner.group(title))
 
@@ -65,14 +64,6 @@ class GitHub(Teller):
             self._runner.warning(each["reason"], f"safe-install: {each['kind']}")
         if rest := len(step_downs) - len(shown):
             self._runner.warning(f"{rest} more; the report lists all", "safe-install")
-
-
-def secrets_in(text: str) -> Iterator[str]:
-    """Return the credentials of the URLs in *text*: passwords, tokens that stand alone, as written and as meant."""
-    for match in _USER_INFO.finditer(text):
-        user, separator, password = match["info"].partition(":")
-        secret = password if separator else user
-        yield from filter(None, {secret, unquote(secret)})
 
 
 def summary(report: Mapping[str, Any]) -> str:

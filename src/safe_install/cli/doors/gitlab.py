@@ -6,6 +6,7 @@ https://docs.gitlab.com/ci/yaml/artifacts_reports/ (dotenv, metrics).
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -56,10 +57,16 @@ class GitLab(Teller):
         values = outputs(report, path)
         try:
             self._folder.mkdir(exist_ok=True)
-            (self._folder / "job.env").write_text("".join(_dotenv(values)), encoding="utf-8", newline="\n")
-            (self._folder / "metrics.txt").write_text("".join(_metrics(report)), encoding="utf-8", newline="\n")
+            self._write("job.env", "".join(_dotenv(values)))
+            self._write("metrics.txt", "".join(_metrics(report)))
+            if path != self._folder / "report.json":
+                # The artifact is always the same file.
+                self._write("report.json", json.dumps(report, indent=2) + "\n")
         except OSError as error:
             raise _untold(error) from error
+
+    def _write(self, name: str, text: str) -> None:
+        (self._folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _dotenv(values: Mapping[str, str]) -> Iterator[str]:

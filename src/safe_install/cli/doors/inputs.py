@@ -109,6 +109,8 @@ def _words(text: str) -> list[str]:
         for name in ("report", "json"):
             if word == f"--{name}" or word.startswith(f"--{name}="):
                 raise _invalid("args", f"--{name} is for the door to set; the input report names the file")
+        if word in {"-h", "--help", "--version"}:
+            raise _invalid("args", f"{word} installs nothing")
         if word == "--":
             raise _invalid("args", "files belong into the input files")
     return words

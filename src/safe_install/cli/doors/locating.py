@@ -13,6 +13,7 @@ _PLACE = re.compile(r"(?<!\S)(?P<file>\S[^\n]*?):(?P<line>[1-9][0-9]*)(?![0-9])"
 _PIN = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[^\s;\\,]+)")
 _KEY = re.compile(r'\s*(?P<key>name|version)\s*=\s*"(?P<value>[^"]+)"')
 _LONGEST = 32 * 1024 * 1024
+_MOST_TEXT = 4000  # characters of an error that are read
 
 
 class Place(NamedTuple):
@@ -28,6 +29,7 @@ def locate(texts: Sequence[str], files: Sequence[str], folder: Path) -> Place | 
     :param texts: message and facts of an error.
     :param files: that were read, relative to *folder* or absolute.
     """
+    texts = [text[:_MOST_TEXT] for text in texts]
     for text in texts:
         for match in _PLACE.finditer(text):
             # "asked for by requirements.txt:1": the name is what follows one of the spaces.

@@ -85,7 +85,7 @@ class WorkflowCommands:
     def summary(self, text: str) -> None:
         """Add Markdown to the page of the job, where the runner has one."""
         name = os.environ.get("GITHUB_STEP_SUMMARY")
-        if name and len(data := text.encode()) <= _MOST_SUMMARY_BYTES:
+        if name and len(data := text.encode("utf-8", "backslashreplace")) <= _MOST_SUMMARY_BYTES:
             with _told(), Path(name).open("ab") as file:
                 file.write(data)
 
