@@ -42,10 +42,12 @@ if [ ! -d "$place/codenarc" ]; then
     mv -T "$new/jars" "$place/codenarc"
 fi
 
-# What runs GitLab's jobs.
-if [ ! -d "$place/gitlab-ci-local" ]; then
-    mkdir "$new/gitlab"
-    cp tests/doors/gitlab/package.json tests/doors/gitlab/package-lock.json "$new/gitlab/"
-    (cd "$new/gitlab" && npm ci --silent --no-audit --no-fund)
-    mv -T "$new/gitlab" "$place/gitlab-ci-local"
-fi
+# What runs GitLab's jobs, and GitHub's own client of its cache service.
+for part in gitlab cache; do
+    if [ ! -d "$place/$part" ]; then
+        mkdir "$new/$part"
+        cp "tests/doors/$part/package.json" "tests/doors/$part/package-lock.json" "$new/$part/"
+        (cd "$new/$part" && npm ci --silent --no-audit --no-fund)
+        mv -T "$new/$part" "$place/$part"
+    fi
+done

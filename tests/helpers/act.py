@@ -71,6 +71,7 @@ class Act:
         self.tools = folder / "path"
         self.local_actions = {"org/safe-install@v1": action}
         """Folders to take actions from, by their names; a runner gets them from GitHub."""
+        self.job_variables: dict[str, str] = {}
         for each in (self.home, self.workspace, self.tools):
             each.mkdir()
         bash = self.tools / "bash"
@@ -115,6 +116,8 @@ class Act:
         options = ["--json", "-P", "ubuntu-latest=-self-hosted"]
         for name, folder in self.local_actions.items():
             options += ["--local-repository", f"{name}={folder}"]
+        for name, value in self.job_variables.items():
+            options += ["--env", f"{name}={value}"]
         if payload is not None:
             path = self.home / "event.json"
             path.write_text(json.dumps(payload))

@@ -21,7 +21,7 @@ from helpers.missing_parts import missing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PROGRAM = ROOT / ".dev" / "parts" / "gitlab-ci-local" / "node_modules" / ".bin" / "gitlab-ci-local"
+_PROGRAM = ROOT / ".dev" / "parts" / "gitlab" / "node_modules" / ".bin" / "gitlab-ci-local"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 
 

@@ -1,0 +1,4 @@
+import { restore } from "../client.mjs";
+
+await restore();
+process.exit(0);

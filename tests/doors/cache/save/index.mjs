@@ -1,0 +1,4 @@
+import { save } from "../client.mjs";
+
+await save();
+process.exit(0);
