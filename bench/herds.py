@@ -4,6 +4,8 @@ All contenders take turns in each round. A job fails when its command does, or w
 pinned. The exit code is 1 when a job of ours failed; no time makes it fail::
 
     python -m bench.herds --sizes 8 16 --set medium
+
+With ``--wrapped``, uv and pip are compared with themselves within ``ci-install wrap``.
 """
 
 from __future__ import annotations
@@ -25,21 +27,37 @@ from helpers.default_index import with_only_the_default_index
 
 from bench import SETS
 from bench.checking import problems
-from bench.contenders import Contender, Job
+from bench.contenders import BESIDE, SUFFIX, Command, Contender, Job
 from bench.measuring import received_bytes
 
 PATIENCE = 1800.0
 
 
 class Way(NamedTuple):
-    """How a herd is run. :param shared: whether its jobs have one cache."""
+    """How a herd is run.
+
+    :param shared: whether its jobs have one cache.
+    :param wrapped: each job has a cache of its own, that `ci-install wrap` copies from a seed.
+    """
 
     contender: Contender
     shared: bool
+    wrapped: bool = False
 
     @property
     def title(self) -> str:
-        return f"{self.contender.tool}, {'one shared cache' if self.shared else 'one cache per job'}"
+        caches = "wrapped, with a seed" if self.wrapped else "one shared cache" if self.shared else "one cache per job"
+        return f"{self.contender.tool}, {caches}"
+
+    def commands(self, job: Job, seed: Path, *, publish: bool = False) -> list[Command]:
+        """What a job runs. :param seed: of wrapped jobs; *publish*: whether this one fills it."""
+        commands = self.contender.commands(job)
+        if not self.wrapped:
+            return commands
+        wrap = [str(BESIDE / f"ci-install{SUFFIX}"), "wrap", "--quiet", "--tool-seed", str(seed)]
+        wrap += ["--publish"] if publish else []
+        # The cache is for `wrap` to name.
+        return [[*wrap, "--", *without_option(command, "--cache-dir")] for command in commands]
 
 
 class Herd(NamedTuple):
@@ -59,9 +77,23 @@ class Herd(NamedTuple):
     failures: list[str]
 
 
+def without_option(command: Command, name: str) -> Command:
+    """Return *command* without the option *name* and its value."""
+    if name not in command:
+        return command
+    at = command.index(name)
+    return [*command[:at], *command[at + 2 :]]
+
+
 OURS = Contender(tool="ci-install", mode="hardlink", bytecode=False)
 UV = Contender(tool="uv", mode="hardlink", bytecode=False)
+PIP = Contender(tool="pip", mode="copy", bytecode=False)
 WAYS = [Way(OURS, True), Way(UV, True), Way(UV, False)]
+WRAPPED_WAYS = [
+    Way(tool, shared, wrapped)
+    for tool in (UV, PIP)
+    for shared, wrapped in ((True, False), (False, False), (False, True))
+]
 
 
 def run(way: Way, size: int, state: str, pins: Path, folder: Path) -> Herd:
@@ -81,7 +113,7 @@ def run(way: Way, size: int, state: str, pins: Path, folder: Path) -> Herd:
 
     def work(job: Job) -> None:
         begin.wait()
-        for command in way.contender.commands(job):
+        for command in way.commands(job, folder / "seed"):
             done = subprocess.run(
                 command,
                 check=False,
@@ -115,6 +147,14 @@ def run(way: Way, size: int, state: str, pins: Path, folder: Path) -> Herd:
     total = None if received is None or now is None else now - received
     fetched, waited = (sum(count[name] for count in counts) for name in ("bytes_fetched", "waited_for"))
     return Herd(size, state, way, last, total, fetched, disk, waited, failures)
+
+
+def fill_seed(way: Way, pins: Path, folder: Path) -> None:
+    """Let one job publish its caches; nobody measures that."""
+    job = Job(pins=pins, environment=folder / "first", store=folder / "unused", report=folder / "first.json")
+    for command in way.commands(job, folder / "seed", publish=True):
+        subprocess.run(command, check=True, env=with_only_the_default_index(os.environ), stdin=subprocess.DEVNULL)
+    shutil.rmtree(job.environment)
 
 
 def disk_usage(folder: Path) -> int:
@@ -157,18 +197,21 @@ def main() -> int:
     parser.add_argument("--set", default="medium", help="the name of a file in bench/sets")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     parser.add_argument("--folder", type=Path, help="where caches and environments are made")
+    parser.add_argument("--wrapped", action="store_true", help="compare uv and pip with themselves within `wrap`")
     options = parser.parse_args()
     herds: list[Herd] = []
     for _ in range(options.rounds):
         for size in options.sizes:
-            for way in WAYS:
+            for way in WRAPPED_WAYS if options.wrapped else WAYS:
                 with tempfile.TemporaryDirectory(prefix="herds-", dir=options.folder) as folder:
                     for state in ("cold", "warm"):
+                        if way.wrapped and state == "warm":
+                            fill_seed(way, SETS / f"{options.set}.txt", Path(folder))
                         herd = run(way, size, state, SETS / f"{options.set}.txt", Path(folder))
                         herds.append(herd)
                         print(f"{size:4} {state:5} {way.title:32} {herd.last:7.2f} s", file=sys.stderr, flush=True)
     print(markdown(herds))
-    ours = [failure for herd in herds if herd.way.contender is OURS for failure in herd.failures]
+    ours = [failure for herd in herds if herd.way.contender is OURS or herd.way.wrapped for failure in herd.failures]
     for failure in ours:
         print(f"wrong: {failure}", file=sys.stderr)
     return 1 if ours else 0
