@@ -6,10 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from helpers.act import copy_of_checkout
 from helpers.missing_parts import index_problem, missing
+from helpers.stocked_index import StockedIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,23 @@ def tool_dir(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=120,
     )
     return folder
+
+
+@pytest.fixture
+def index() -> Iterator[StockedIndex]:
+    """A running index, empty."""
+    with StockedIndex() as index:
+        yield index
+
+
+@pytest.fixture
+def variables(checkout: Path, tool_dir: Path, index: StockedIndex) -> dict[str, str]:
+    """What a platform hands to jobs."""
+    return {
+        "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
+        "SAFE_INSTALL_SOURCE": str(checkout),
+        "SAFE_INSTALL_RETRY_BUDGET": "0",
+        "PIP_INDEX_URL": index.url,
+        "PIP_CONFIG_FILE": os.devnull,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -30,12 +30,6 @@ IMPORTS = '      - run: python -c "import alpha, sys; print(alpha.__version__, s
 
 
 @pytest.fixture
-def index() -> Iterator[StockedIndex]:
-    with StockedIndex() as index:
-        yield index
-
-
-@pytest.fixture
 def act(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> Act:
     return Act(
         tmp_path,

@@ -16,20 +16,12 @@ from helpers.missing_parts import program
 from helpers.stocked_index import StockedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from helpers.index import Offered
 
 pytestmark = [linux_only, pytest.mark.xdist_group("gitlab"), pytest.mark.index]
 
 INCLUDE = "gitlab/safe-install.gitlab-ci.yml"
 IMPORTS = "    - python -c \"import alpha, sys; print('found', alpha.__version__, sys.prefix)\"\n"
-
-
-@pytest.fixture
-def index() -> Iterator[StockedIndex]:
-    with StockedIndex() as index:
-        yield index
 
 
 @pytest.fixture

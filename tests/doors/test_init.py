@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from helpers.missing_parts import program
 from helpers.stocked_index import StockedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = [linux_only, pytest.mark.index]
@@ -34,24 +32,6 @@ class It(unittest.TestCase):
 
         print("tested", alpha.__version__)
 """
-
-
-@pytest.fixture
-def index() -> Iterator[StockedIndex]:
-    with StockedIndex() as index:
-        yield index
-
-
-@pytest.fixture
-def variables(checkout: Path, tool_dir: Path, index: StockedIndex) -> dict[str, str]:
-    return {
-        "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
-        "SAFE_INSTALL_SOURCE": str(checkout),
-        "SAFE_INSTALL_RETRY_BUDGET": "0",
-        "PIP_INDEX_URL": index.url,
-        "PIP_CONFIG_FILE": os.devnull,
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
 
 
 def files_of(index: StockedIndex) -> dict[str, str]:

@@ -13,18 +13,12 @@ from helpers.groovy import Pipeline, run_pipeline
 from helpers.stocked_index import StockedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from helpers.index import Offered
 
 pytestmark = [linux_only, pytest.mark.index]
 Run = "Callable[[str], Pipeline]"
-
-
-@pytest.fixture
-def index() -> Iterator[StockedIndex]:
-    with StockedIndex() as index:
-        yield index
 
 
 @pytest.fixture
