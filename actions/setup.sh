@@ -10,4 +10,5 @@ printf '@bash "%%~dp0ci-install" %%*\r\n' >"$bin/ci-install.cmd"
 layout=$(bash "$here/start.sh" layout --format github)
 printf '%s\n' "$layout" >>"$GITHUB_ENV"
 printf '%s\n' "$bin" >>"$GITHUB_PATH"
-echo "::add-matcher::$here/problem-matcher.json"
+# The runner's own spelling of the path: on Windows it does not know that of Bash.
+echo "::add-matcher::$GITHUB_ACTION_PATH/../problem-matcher.json"

@@ -7,5 +7,6 @@ for python in ${SAFE_INSTALL_TOOL_PYTHON:+"$SAFE_INSTALL_TOOL_PYTHON"} python3 p
         exec "$python" "$root/bootstrap/ci_install.py" -- "$@"
     fi
 done
-echo "::error title=safe-install%3A no-python::This runner has no Python 3.11 or newer on PATH. Add actions/setup-python before this step, install one on the runner, or name one in SAFE_INSTALL_TOOL_PYTHON; environments may be of any CPython from 3.8."
+# To the other stream, since what is asked for may be read from this one; the runner listens to both.
+echo >&2 "::error title=safe-install%3A no-python::This runner has no Python 3.11 or newer on PATH. Add actions/setup-python before this step, install one on the runner, or name one in SAFE_INSTALL_TOOL_PYTHON; environments may be of any CPython from 3.8."
 exit 8

@@ -14,4 +14,4 @@ case $SAFE_INSTALL_WRAP_PUBLISH in
         exit 2
         ;;
 esac
-exec bash "$here/start.sh" wrap "${options[@]}" -- bash -euo pipefail -c "$SAFE_INSTALL_WRAP_RUN"
+exec bash "$here/start.sh" wrap "${options[@]}" -- bash -eo pipefail -c "$SAFE_INSTALL_WRAP_RUN"

@@ -192,3 +192,136 @@ def test_terminal_is_the_commands_own(command: Command) -> None:
     os.close(master)
     assert process.wait(timeout=30) == 0
     assert said.strip() == b"True"
+
+
+@unix_only
+def test_edit_in_an_environment_is_in_no_cache_that_is_published(command: Command, index: StockedIndex) -> None:
+    """Promise 4, for other installers: uv would link its cache into the environment."""
+    index.wheel("alpha")
+    uv = program("uv", "pip install uv")
+    command("venv", "one")
+    command("venv", "two")
+    install = f"{uv} pip install --quiet --default-index {index.url} alpha --python"
+    edit = "for f in one/lib/*/site-packages/alpha/__init__.py; do echo 'edited = 1' >> $f; done"
+    command("wrap", "--tool", "uv", "--publish", "--", "sh", "-c", f"{install} one/bin/python && {edit}")
+    command("wrap", "--", *f"{install} two/bin/python".split())
+    assert command.run_python("import alpha; print(hasattr(alpha, 'edited'))", command.folder / "one") == "True"
+    assert command.run_python("import alpha; print(hasattr(alpha, 'edited'))", command.folder / "two") == "False"
+
+
+def test_hard_links_are_refused(command: Command) -> None:
+    assert "error[setting-invalid]" in command("wrap", "--link-mode", "hardlink", "--", PYTHON, code=125).stderr
+
+
+@pytest.mark.parametrize("arguments", [["--nope"], ["--tool", "nope"]])
+def test_wrong_usage_is_no_exit_code_of_the_command(command: Command, arguments: list[str]) -> None:
+    command("wrap", *arguments, "--", PYTHON, "-c", "pass", code=125)
+
+
+def test_report_that_cannot_be_written_hides_no_failure(command: Command) -> None:
+    command("wrap", "--report", "/proc/nope/x", "--", PYTHON, "-c", "raise SystemExit(3)", code=3)
+    command("wrap", "--report", "/proc/nope/x", "--", PYTHON, "-c", "pass", code=7)
+
+
+@unix_only
+def test_script_is_not_run_twice_for_what_it_prints(command: Command) -> None:
+    log = command.folder / "log"
+    script = f"echo x >> {log}; echo 'failed to remove: Directory not empty (os error 39)'; exit 1"
+    command("wrap", "--tool", "uv", "--", "sh", "-c", script, code=1)
+    assert log.read_text() == "x\n"
+
+
+@unix_only
+def test_failure_is_found_among_many_lines(command: Command) -> None:
+    log = command.folder / "log"
+    text = (
+        f"import sys\nprint(1, file=open({str(log)!r}, 'a'))\n"
+        "print('Directory not empty (os error 39)', flush=True)\n"
+        "for number in range(300): print(number, flush=True)\nsys.exit(1)\n"
+    )
+    command("wrap", "--", fake(command, "uv", text), code=1)
+    assert log.read_text() == "1\n1\n"
+
+
+@unix_only
+def test_tool_that_removes_itself_keeps_its_exit_code(command: Command) -> None:
+    text = "import os, sys\nos.unlink(sys.argv[0])\nprint('Directory not empty (os error 39)')\nsys.exit(9)\n"
+    result = command("wrap", "--", fake(command, "uv", text), code=9)
+    assert "cannot run" in result.stderr
+
+
+@unix_only
+def test_nobody_reads_the_output(command: Command) -> None:
+    process = command.start("wrap", "--", PYTHON, "-c", "while True: print('y' * 1000)")
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=30) != 0
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+@unix_only
+def test_output_that_does_not_block_loses_nothing(command: Command) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    process = subprocess.Popen(
+        [PYTHON, "-m", "safe_install", "wrap", "--", PYTHON, "-c", "print('y' * 999_999)"],
+        cwd=command.folder,
+        env=command.variables,
+        stdout=writing,
+    )
+    os.close(writing)
+    time.sleep(1.0)  # the pipe is full now
+    with open(reading, "rb") as stream:
+        assert len(stream.read()) == 1_000_000
+    assert process.wait(timeout=30) == 0
+
+
+@unix_only
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_are_no_failure(command: Command, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{PYTHON} -m safe_install wrap -- sh -c 'exit 3' {closed}"],
+        cwd=command.folder,
+        env=command.variables,
+        check=False,
+    )
+    assert done.returncode == 3
+
+
+@unix_only
+def test_what_it_left_in_the_background_is_not_waited_for(command: Command) -> None:
+    begun = time.monotonic()
+    command("wrap", "--", "sh", "-c", "sleep 30 & exit 0")
+    assert time.monotonic() - begun < 15
+    subprocess.run(["pkill", "-f", "^sleep 30$"], check=False)
+
+
+@unix_only
+def test_request_to_end_reaches_what_the_command_started(command: Command) -> None:
+    log = command.folder / "log"
+    child = f"import time; print('began', flush=True); time.sleep(60); open({str(log)!r}, 'w')"
+    process = command.start("wrap", "--", "bash", "-euo", "pipefail", "-c", f'{PYTHON} -c "{child}"; echo after')
+    assert process.stdout is not None
+    assert process.stdout.readline() == "began\n"
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=30)
+    assert (process.returncode, stdout) == (130, "")
+
+
+@unix_only
+def test_killed_call_is_cleaned_up_by_the_next(command: Command) -> None:
+    process = command.start("wrap", "--", PYTHON, "-c", "import time; print('began', flush=True); time.sleep(60)")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=30)
+    assert list(command.scratch.iterdir())
+    command("wrap", "--", PYTHON, "-c", "pass")
+    assert list(command.scratch.iterdir()) == []
+
+
+@unix_only
+def test_nothing_to_publish_is_told(command: Command) -> None:
+    assert "nothing is known of a cache" in command("wrap", "--publish", "--", PYTHON, "-c", "pass").stderr

@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments: list[str] = []
     try:
         arguments += sys.argv[1:] if argv is None else argv
+        _open_closed_streams()
         if arguments == ["--version"]:  # scripts ask for this often, and it needs nothing else
             sys.stdout.write(f"ci-install {__version__}\n")
             return ExitCode.DONE
@@ -35,6 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         settle_exit_code()
     return code
+
+
+def _open_closed_streams() -> None:
+    """Let what was closed by our caller lead nowhere: else the next file that is opened would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            import os
+
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as the process
 
 
 def answer(arguments: list[str]) -> int:
@@ -53,7 +67,12 @@ def answer(arguments: list[str]) -> int:
 
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "ci-install"
-        return refuse(InputError(error.format_message(), code="usage", hint=f"{command} --help"), arguments)
+        code = refuse(InputError(error.format_message(), code="usage", hint=f"{command} --help"), arguments)
+        if command == "ci-install wrap":
+            from .commands.wrap import NOT_STARTED
+
+            return NOT_STARTED
+        return code
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(arguments)
     return int(result or 0)

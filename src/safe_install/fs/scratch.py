@@ -27,14 +27,16 @@ class Scratch:
     """A context manager that makes the folder on entry and removes it, with all its content, on exit.
 
     :param parent: where; the system's temporary folder by default. It is made when missing.
+    :param tag: ends its name, for whoever looks for what the dead have left.
     :raises StoreError: on entry, when the folder cannot be made. Nothing is left.
 
     Leaving what was never entered, or whose entering was interrupted, removes what there is of it; so it can be
     registered for its end before it begins.
     """
 
-    def __init__(self, parent: Path | None = None, *, sink: EventSink = ignore) -> None:
+    def __init__(self, parent: Path | None = None, *, tag: str = "", sink: EventSink = ignore) -> None:
         self._parent = parent
+        self._ending = f".{tag}" if tag else ""
         self._sink = sink
         self._root: Path | None = None
 
@@ -56,7 +58,7 @@ class Scratch:
 
     def __enter__(self) -> Self:
         parent = self._parent or Path(tempfile.gettempdir())
-        root = parent.absolute() / f"safe-install-{secrets.token_hex(8)}"
+        root = parent.absolute() / f"safe-install-{secrets.token_hex(8)}{self._ending}"
         try:
             parent.mkdir(parents=True, exist_ok=True)
             self._root = root

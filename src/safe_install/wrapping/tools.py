@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PYTHON = re.compile(r"python(3(\.\d+)?)?|py")
+_PYTHON = re.compile(r"python(3(\.\d+t?)?)?|py")
+_VERSIONED = re.compile(r"(?P<name>pip)3(\.\d+)?")
+# Options of Python whose value is an argument of its own.
+_WITH_VALUE = frozenset({"-X", "-W"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ TOOLS: Final[dict[str, Tool]] = {
         ),
         Tool(
             name="pip",
-            programs=frozenset({"pip", "pip3"}),
+            programs=frozenset({"pip"}),
             variable="PIP_CACHE_DIR",
             source="https://pip.pypa.io/en/stable/cli/pip/#cmdoption-cache-dir",
         ),
@@ -92,11 +95,25 @@ def tools_of(command: Sequence[str]) -> list[Tool]:
 
 def _program(command: Sequence[str]) -> str:
     """The name of the program, or of the module that a Python is told to run."""
-    name = PurePath(command[0]).name.removesuffix(".exe") if command else ""
+    name = PureWindowsPath(command[0]).name if command else ""
+    name = re.sub(r"\.exe$", "", name, flags=re.IGNORECASE)
+    name = name.lower() if command and command[0].lower().endswith(".exe") else name
     if _PYTHON.fullmatch(name):
-        for at, argument in enumerate(command[1:-1], 1):
-            if argument == "-m":
-                return command[at + 1]
-            if not argument.startswith("-"):
-                break
-    return name
+        name = _module(command[1:]) or name
+    match = _VERSIONED.fullmatch(name)
+    return match["name"] if match else name
+
+
+def _module(arguments: Sequence[str]) -> str | None:
+    """The module that Python's own *arguments* name."""
+    values = iter(arguments)
+    for argument in values:
+        if argument == "-m":
+            return next(values, None)
+        if argument.startswith("-m"):
+            return argument[2:]
+        if argument in _WITH_VALUE:
+            next(values, None)
+        elif not argument.startswith("-"):
+            return None
+    return None

@@ -71,12 +71,18 @@ def test_newest_generation_counts_and_the_old_one_stays_for_a_while(tmp_path: Pa
     publish(seed, cache)
     assert seed.fill(tmp_path / "mine")
     assert (tmp_path / "mine" / "new").exists()
-    generations = list((tmp_path / "seed").glob("generation-*"))
-    assert len(generations) == 2
-    for path in generations:
-        os.utime(path, (1, 1))
-    publish(seed, cache)
-    assert len(list((tmp_path / "seed").glob("generation-*"))) == 1
+
+    def age() -> int:
+        generations = list((tmp_path / "seed").glob("generation-*"))
+        for path in generations:
+            os.utime(path, (1, 1))
+        return len(generations)
+
+    # What was current until now is old from now on, however long ago it was made.
+    for _ in range(3):
+        assert age() == 2
+        publish(seed, cache)
+    assert (tmp_path / "seed" / (tmp_path / "seed" / "current").read_text()).is_dir()
 
 
 def test_publishing_that_fails_leaves_the_old_generation(
@@ -140,3 +146,48 @@ def test_many_publish_and_fill_at_once(tmp_path: Path, cache: Path) -> None:
     for thread in threads:
         thread.join()
     assert filled == [True] * 8
+
+
+@unix_only
+@pytest.mark.parametrize("what", ["root", "parent"])
+def test_seed_that_others_can_write_is_not_read(tmp_path: Path, cache: Path, what: str) -> None:
+    told: list[Event] = []
+    root = tmp_path / "tools" / "seed"
+    publish(ToolSeed(root, sink=ignore), cache)
+    folder = root if what == "root" else root.parent
+    folder.chmod(0o777)
+    seed = ToolSeed(root, sink=told.append)
+    assert not seed.fill(tmp_path / "mine")
+    assert [event.kind for event in told if isinstance(event, SteppedDown)] == ["seed-passed-by"]
+    with pytest.raises(StoreError) as caught:
+        seed.publish(cache, lock_timeout=10, job=None)
+    assert caught.value.code == "seed-unsafe"
+
+
+@unix_only
+def test_pointer_and_generation_are_no_links_and_no_pipes(tmp_path: Path, cache: Path) -> None:
+    root = tmp_path / "seed"
+    seed = ToolSeed(root, sink=ignore)
+    publish(seed, cache)
+    pointer = root / "current"
+    generation = root / pointer.read_text()
+    generation.rename(tmp_path / "elsewhere")
+    generation.symlink_to(tmp_path / "elsewhere")
+    assert not seed.fill(tmp_path / "a")
+    pointer.unlink()
+    os.mkfifo(pointer)
+    assert not seed.fill(tmp_path / "b")
+
+
+def test_failed_publication_leaves_no_half(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = ToolSeed(tmp_path / "seed", sink=ignore)
+
+    def fail(_source: Path, target: Path, **_options: object) -> None:
+        target.mkdir()
+        (target / "half").write_text("")
+        raise StoreError("the disk is full", code="full")
+
+    monkeypatch.setattr(module, "copy_cache", fail)
+    with pytest.raises(StoreError):
+        seed.publish(cache, lock_timeout=10, job=None)
+    assert list((tmp_path / "seed").glob("generation-*")) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ _PAGES = Path(__file__).parents[1] / "pages" / "init"
 _VERSIONS = tuple(f"3.{minor}" for minor in range(8, 15))
 _USUAL = "3.13"
 _OLDEST = 11  # 3.11
-_CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.[0-9]+)")
-_PYTHON_FILE = re.compile(r"(?:cpython-)?(3\.[0-9]+)")
+_CLASSIFIER = re.compile(r"Programming Language :: Python :: (3\.[0-9]{1,3})")
+_PYTHON_FILE = re.compile(r"(?:cpython-)?(3\.[0-9]{1,3})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +129,14 @@ def render(target: Target, project: Project, source: str) -> str:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["quoted"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.filters["quoted"] = json.dumps
     environment.filters["groovy"] = _groovy
     return environment.get_template(target.template).render(project=project, source=source)
 
 
 def _groovy(text: str) -> str:
     """*text* as a literal of Groovy in which nothing is replaced."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
     return f"'{escaped}'"
 
 
@@ -167,6 +168,12 @@ def _pythons(folder: Path, pyproject: Mapping[str, Any]) -> tuple[str, ...]:
             raise InputError(f"requires-python of pyproject.toml: {error}", code="configuration-invalid") from error
         # A patch version high enough for bounds such as >=3.9.2.
         found = {version for version in _VERSIONS if allowed.contains(f"{version}.99")}
+        if not found:
+            raise InputError(
+                f"requires-python of pyproject.toml is {required}, which allows none of {', '.join(_VERSIONS)}",
+                code="configuration-invalid",
+                hint="name the Pythons in the classifiers of the project",
+            )
     if not found and (text := _read(folder / ".python-version")):
         found = {match[1] for line in text.splitlines() if (match := _PYTHON_FILE.match(line.strip()))}
     # Whatever says nothing is not to depend on the Python that runs this: `--check` would.
@@ -209,7 +216,8 @@ def _write(path: Path, text: str) -> None:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode("utf-8"))
+        # A link stays one.
+        write_atomically(os.path.realpath(path), text.encode("utf-8"))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}", code="file-unwritable") from error
 

@@ -1,13 +1,15 @@
-"""``ci-install wrap``: run another installer with a cache of this job's own."""
+"""``ci-install wrap``: run another installer with caches of this call's own."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ...errors import InputError, InterruptionError, SafeInstallError
+from ...errors import InputError, InterruptionError, SafeInstallError, StoreError
 from ...events import SteppedDown
 from ...models import LinkMode, Trust
 from ..call import Call, perform
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 NOT_STARTED: Final = 125
 """The exit code when the command was not run, as that of `env` and `timeout`."""
-_DEADLINE = 20.0
 _REMOVAL_BUDGET = 5.0
 
 
@@ -34,26 +35,33 @@ def run(
     tools: Sequence[str],
 ) -> int:
     """Run *command*; return its exit code."""
-    started = False
+    ended: list[int] = []
 
     def work(call: Call) -> None:
-        nonlocal started
         if not command:
             raise InputError("there is no command to run", code="usage", hint="ci-install wrap -- uv sync")
+        if call.settings.link_mode is LinkMode.HARDLINK:
+            raise InputError(
+                "--link-mode hardlink would share files between the environment and a cache that others begin with",
+                code="setting-invalid",
+                hint="leave it out, or choose reflink or copy",
+            )
         with _Wrapped(call, command, tools, Path(tool_seed) if tool_seed else None) as wrapped:
-            variables = wrapped.variables()
-            call.exit_code = wrapped.run(variables)
-            started = True
-            call.details["wrap"] = {"command": list(command), "exit_code": call.exit_code}
+            wrapped.run(ended)
+            call.exit_code = ended[-1]
+            call.details["wrap"] = {"command": list(command), "exit_code": call.exit_code, "runs": len(ended)}
             if publish and call.exit_code == 0:
                 wrapped.publish()
 
     code = perform("wrap", options, None, work)
-    return code if started or not code or code == InterruptionError.exit_code else NOT_STARTED
+    if code == InterruptionError.exit_code:
+        return code
+    # What we could not do afterwards, such as writing a report, does not hide what the command said.
+    return ended[-1] or code if ended else code and NOT_STARTED
 
 
 class _Wrapped(contextlib.ExitStack):
-    """One command with its caches."""
+    """One command with its caches, which are gone at the end."""
 
     def __init__(self, call: Call, command: Sequence[str], tools: Sequence[str], seed: Path | None) -> None:
         super().__init__()
@@ -61,57 +69,50 @@ class _Wrapped(contextlib.ExitStack):
 
         self._call = call
         self._command = command
-        self._tools = [TOOLS[name] for name in tools] or tools_of(command)
+        self._own_tools = tools_of(command)
+        self._tools = [TOOLS[name] for name in tools] or self._own_tools
         default = call.job.default_store
         self._seeds = seed or default.with_name(f"{default.name}-tools")
+        self._root = default
         self._caches = default
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._caches = self._place()
+        from ...fs.scratch import Scratch
+        from ...locks.processes import own_tag
+
+        job = self._call.job.job
+        parent = self._call.settings.scratch or Path(tempfile.gettempdir())
+        if job.own_folder is not None and job.is_emptied:
+            # What a killed call leaves there, the platform removes.
+            parent = job.own_folder
+        elif job.slot_folder is not None:
+            parent = job.slot_folder
+        _remove_of_the_dead(parent)
+        self._root = self.enter_context(Scratch(parent, tag=own_tag(), sink=self._call.sink)).root
         return self
 
-    def variables(self) -> dict[str, str]:
-        """Fill the caches, and return the variables that name them.
+    def run(self, ended: list[int]) -> None:
+        """Run the command, and once more with fresh caches after a failure that passes.
 
-        :raises StoreError: there is no place for them; or no layout works here.
+        :param ended: gets the exit code of each run.
+        :raises StoreError: there is no place for the caches, or the command cannot be started.
         """
-        from ...wrapping.tools import TOOLS
-
-        found = dict(self._call.environ)
-        for tool in TOOLS.values():
-            found[tool.variable] = str(self._caches / tool.name)
-        self._fill()
-        scratch = self._call.settings.scratch
-        if scratch is not None:
-            found.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch.absolute())))
-        found["UV_LOCK_TIMEOUT"] = str(int(self._call.settings.lock_timeout))
-        mode = self._link_mode()
-        if mode is not None:
-            found["UV_LINK_MODE"] = mode
-        return found
-
-    def run(self, variables: Mapping[str, str]) -> int:
-        """Run the command, and once more with fresh caches after a failure that passes."""
         from ...wrapping.passing import passing_failure
         from ..running import run_command
 
-        ended = run_command(self._command, variables)
-        if ended.code == 0 or (failure := passing_failure(ended.output)) is None:
-            return ended.code
-        self._call.sink(
-            SteppedDown(
-                kind="run-again",
-                message=f"{self._command[0]} ended with exit code {ended.code}, because {failure.cause} "
-                f"({failure.report}); it is run once more, with fresh caches",
-            )
-        )
-        from ...fs.remove import remove_tree
-
-        with contextlib.suppress(OSError):
-            remove_tree(self._caches, budget=_REMOVAL_BUDGET)
-        self._fill()
-        return run_command(self._command, variables).code
+        first = run_command(self._command, self._variables())
+        ended.append(first.code)
+        # What a script of several steps did is not for us to do twice.
+        failure = passing_failure(first.output) if first.code and self._own_tools else None
+        if failure is None:
+            return
+        message = f"{self._command[0]} ended with exit code {first.code}, because {failure.cause} ({failure.report})"
+        self._call.sink(SteppedDown(kind="run-again", message=f"{message}; it is run once more, with fresh caches"))
+        try:
+            ended.append(run_command(self._command, self._variables()).code)
+        except StoreError as error:
+            self._call.sink(SteppedDown(kind="not-run-again", message=error.message))
 
     def publish(self) -> None:
         """Let later jobs begin with these caches. A failure is told, and fails nothing: the command has succeeded."""
@@ -120,6 +121,9 @@ class _Wrapped(contextlib.ExitStack):
             reason = call.job.distrust or "its settings say so"
             call.sink(SteppedDown(kind="untrusted", message=f"this job publishes no caches: {reason}"))
             return
+        if not self._tools:
+            message = f"nothing is known of a cache of {self._command[0]}; --tool names one"
+            call.sink(SteppedDown(kind="not-published", message=message))
         for tool in self._tools:
             try:
                 self._seed(tool).publish(
@@ -128,35 +132,49 @@ class _Wrapped(contextlib.ExitStack):
             except SafeInstallError as error:
                 call.sink(SteppedDown(kind="not-published", message=error.message))
 
-    def _place(self) -> Path:
-        """The folder for this job's caches: that of the job where the platform empties it, else one of this call."""
-        job = self._call.job.job
-        if job.own_folder is not None and job.is_emptied:
-            return job.own_folder / "tools"
-        from ...fs.scratch import Scratch
+    def _variables(self) -> dict[str, str]:
+        """Make caches that begin as the seeds, and return the variables that name them.
 
-        scratch = self.enter_context(Scratch(self._call.settings.scratch, sink=self._call.sink))
-        return scratch.root / f"tools-{secrets.token_hex(4)}"
+        :raises StoreError: there is no place for them.
+        """
+        from ...wrapping.tools import TOOLS
 
-    def _fill(self) -> None:
+        # A new name each time: what somebody still holds of an earlier one is in nobody's way.
+        self._caches = self._root / secrets.token_hex(4)
+        found = dict(self._call.environ)
+        # Poetry keeps environments below its cache, and these are to stay.
+        before = found.get("POETRY_CACHE_DIR") or _cache_folder("pypoetry")
+        found.setdefault("POETRY_VIRTUALENVS_PATH", os.path.join(before, "virtualenvs"))
+        for tool in TOOLS.values():
+            found[tool.variable] = str(self._caches / tool.name)
         for tool in self._tools:
-            if not (self._caches / tool.name).exists():
-                self._seed(tool).fill(self._caches / tool.name)
+            self._seed(tool).fill(self._caches / tool.name)
+        scratch = self._call.settings.scratch
+        if scratch is not None:
+            found.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch.absolute())))
+        found["UV_LOCK_TIMEOUT"] = str(int(self._call.settings.lock_timeout))
+        # An environment shares no file with a cache that is published, or gone when the command ends.
+        found["UV_LINK_MODE"] = "clone" if self._call.settings.link_mode is LinkMode.REFLINK else "copy"
+        return found
 
     def _seed(self, tool: Tool) -> ToolSeed:
         from ...wrapping.seed import ToolSeed
 
         return ToolSeed(self._seeds / tool.name, sink=self._call.sink)
 
-    def _link_mode(self) -> str | None:
-        """What uv is to do between its cache and the environment; None: what it would do by itself.
 
-        Its cache is this job's own, so that hard links into an environment are shared with nobody.
-        """
-        from ...fs.filesystem import is_network
+def _cache_folder(name: str) -> str:
+    import platformdirs
 
-        mode = self._call.settings.link_mode
-        if mode is LinkMode.AUTO:
-            places = (str(self._caches.parent), str(self._call.settings.venv.absolute().parent))
-            return "copy" if any(map(is_network, places)) else None
-        return "clone" if mode is LinkMode.REFLINK else str(mode.value)
+    return platformdirs.user_cache_dir(name, appauthor=False)
+
+
+def _remove_of_the_dead(folder: Path) -> None:
+    """Remove what calls that were killed have left in *folder*."""
+    from ...fs.remove import remove_tree
+    from ...locks.processes import is_tag_of_the_dead
+
+    for path in folder.glob("safe-install-*.*"):
+        if is_tag_of_the_dead(path.name.rpartition(".")[2]):
+            with contextlib.suppress(OSError):
+                remove_tree(path, budget=_REMOVAL_BUDGET)
