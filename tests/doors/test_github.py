@@ -16,12 +16,11 @@ from helpers.act import ROOT, Act
 from helpers.cache_service import CacheService
 from helpers.capabilities import linux_only
 from helpers.missing_parts import missing
-from helpers.stocked_index import StockedIndex
+from helpers.stocked_index import StockedIndex, pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from helpers.index import Offered
 
 pytestmark = [linux_only, pytest.mark.xdist_group("act"), pytest.mark.index]
 
@@ -43,14 +42,6 @@ def act(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> 
     )
 
 
-def locked(*files: Offered) -> str:
-    lines = []
-    for file in files:
-        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
-        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
-    return "".join(lines)
-
-
 def workflow(steps: str, *, on: str = "push", job: str = "") -> str:
     return f"on: [{on}]\njobs:\n  one:\n    runs-on: ubuntu-latest\n{job}    steps:\n{CHECKOUT}{steps}"
 
@@ -62,7 +53,7 @@ def step(inputs: dict[str, str] | None = None, *, name: str = "si", more: str = 
 
 
 def test_later_steps_import_what_was_installed(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"), index.sdist("delta"))})
     run = act.run(workflow(step() + IMPORTS + '      - run: echo "it is ${{ steps.si.outputs.venv }}"\n'))
     assert run.jobs == {"test.yml/one": "success"}, run.text
     outputs = run.outputs("si")
@@ -78,7 +69,7 @@ def test_later_steps_import_what_was_installed(act: Act, index: StockedIndex) ->
 
 
 def test_second_job_of_a_runner_fetches_nothing(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     act.run(workflow(step()))
     again = act.run(workflow(step() + IMPORTS))
     outputs = again.outputs("si")
@@ -86,7 +77,7 @@ def test_second_job_of_a_runner_fetches_nothing(act: Act, index: StockedIndex) -
 
 
 def test_matrix_of_six_jobs_on_one_host_fetches_and_builds_once(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"), index.sdist("delta"))})
     matrix = "    strategy: {fail-fast: false, matrix: {number: [1, 2, 3, 4, 5, 6]}}\n"
     run = act.run(workflow(step() + IMPORTS, job=matrix))
     assert sorted(run.jobs.values()) == ["success"] * 6, run.text
@@ -95,7 +86,7 @@ def test_matrix_of_six_jobs_on_one_host_fetches_and_builds_once(act: Act, index:
 
 
 def test_six_jobs_with_the_same_environment_leave_it_right(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     matrix = "    strategy: {fail-fast: false, matrix: {number: [1, 2, 3, 4, 5, 6]}}\n"
     run = act.run(workflow(step({"venv": str(act.home / "one venv")}) + IMPORTS, job=matrix))
     assert sorted(run.jobs.values()) == ["success"] * 6, run.text
@@ -108,7 +99,7 @@ def fork(repository: str = "somebody/fork") -> dict[str, Any]:
 
 
 def test_pull_request_of_a_fork_writes_no_shared_store(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     # The repository asks for more trust than it has.
     run = act.run(
         workflow(step({"trust": "trusted", "scope": "runner"}) + IMPORTS, on="pull_request"),
@@ -126,7 +117,7 @@ def test_pull_request_of_a_fork_writes_no_shared_store(act: Act, index: StockedI
 
 def test_failure_is_shown_beside_the_line_that_it_is_about(act: Act, index: StockedIndex) -> None:
     alpha, beta = index.wheel("alpha"), index.wheel("beta")
-    act.write({"ci/locks/all.txt": locked(alpha, beta).replace(beta.sha256, "0" * 64)})
+    act.write({"ci/locks/all.txt": pins(alpha, beta).replace(beta.sha256, "0" * 64)})
     run = act.run(
         workflow(
             step({"files": "ci/locks/all.txt"}, more="        continue-on-error: true\n")
@@ -164,7 +155,7 @@ HOSTILE = {
 def test_any_value_is_data_or_refused_by_name(act: Act, index: StockedIndex, name: str) -> None:
     place = act.home / "touched"
     value = HOSTILE[name].format(place=place)
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     names = ("files", "args", "link-mode", "venv", "index-url")
     steps = "".join(step({given: value}, name=given, more="        continue-on-error: true\n") for given in names)
     run = act.run(workflow(steps + '      - run: echo "H=$HACKED."\n'))
@@ -182,7 +173,7 @@ def test_any_value_is_data_or_refused_by_name(act: Act, index: StockedIndex, nam
 
 
 def test_credentials_are_masked_and_in_no_output(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     url = index.url.replace("://", "://me:hidden%2Dword@")
     run = act.run(workflow(step({"index-url": url, "verbose": "true"}) + IMPORTS))
     assert run.jobs == {"test.yml/one": "success"}, run.text
@@ -224,7 +215,7 @@ def test_runner_without_python_says_what_to_add(act: Act) -> None:
 def test_cancelled_job_leaves_the_runner_fit_for_the_next(
     act: Act, index: StockedIndex, number: signal.Signals
 ) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"), index.sdist("delta"))})
     process = act.start(workflow(step()))
     try:
         deadline = time.monotonic() + 60
@@ -240,7 +231,7 @@ def test_cancelled_job_leaves_the_runner_fit_for_the_next(
 
 
 def test_setup_puts_the_command_and_the_layout_into_later_steps(act: Act, index: StockedIndex) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     steps = (
         "      - uses: org/safe-install/actions/setup@v1\n"
         "      - run: ci-install sync requirements.txt && .venv/bin/python -c 'import alpha; print(\"imported\")'\n"
@@ -310,7 +301,7 @@ def forget(act: Act) -> None:
 
 
 def test_what_one_run_saved_is_restored_by_the_next(act: Act, index: StockedIndex, cache: CacheService) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"), index.sdist("delta"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"), index.sdist("delta"))})
     job = workflow(RESTORE + step() + IMPORTS + SAVE)
     first = act.run(job)
     assert first.jobs == {"test.yml/one": "success"}, first.text
@@ -325,7 +316,7 @@ def test_what_one_run_saved_is_restored_by_the_next(act: Act, index: StockedInde
     assert len(cache.entries) == 1
     # Another lock: what the old one has of it is there.
     forget(act)
-    act.write({"requirements.txt": locked(index.wheel("alpha", "2.0"), index.sdist("delta"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha", "2.0"), index.sdist("delta"))})
     third = act.run(job)
     assert third.jobs == {"test.yml/one": "success"}, third.text
     assert third.outputs("restored")["cache-hit"] == "false"
@@ -334,7 +325,7 @@ def test_what_one_run_saved_is_restored_by_the_next(act: Act, index: StockedInde
 
 
 def test_matrix_has_one_saver(act: Act, index: StockedIndex, cache: CacheService) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     matrix = "    strategy: {fail-fast: false, matrix: {number: [1, 2, 3]}}\n"
     run = act.run(workflow(RESTORE + step() + SAVE, job=matrix))
     assert sorted(run.jobs.values()) == ["success"] * 3, run.text
@@ -342,9 +333,9 @@ def test_matrix_has_one_saver(act: Act, index: StockedIndex, cache: CacheService
 
 
 def test_untrusted_job_restores_and_saves_nothing(act: Act, index: StockedIndex, cache: CacheService) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     act.run(workflow(RESTORE + step() + SAVE))
-    act.write({"requirements.txt": locked(index.wheel("alpha")) + "# other\n"})
+    act.write({"requirements.txt": pins(index.wheel("alpha")) + "# other\n"})
     forget(act)
     run = act.run(workflow(RESTORE + step() + IMPORTS + SAVE, on="pull_request"), "pull_request", payload=fork())
     assert run.jobs == {"test.yml/one": "success"}, run.text
@@ -354,7 +345,7 @@ def test_untrusted_job_restores_and_saves_nothing(act: Act, index: StockedIndex,
 
 
 def test_damaged_cache_costs_time_and_fails_nothing(act: Act, index: StockedIndex, cache: CacheService) -> None:
-    act.write({"requirements.txt": locked(index.wheel("alpha"))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
     bad = workflow(
         "      - run: printf 'no archive' > \"$RUNNER_TEMP/safe-install-cache.tar\"\n" + RESTORE + step() + IMPORTS
     )

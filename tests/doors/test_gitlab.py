@@ -13,7 +13,7 @@ from helpers.act import ROOT
 from helpers.capabilities import linux_only
 from helpers.gitlab import GitLab
 from helpers.missing_parts import program
-from helpers.stocked_index import StockedIndex
+from helpers.stocked_index import StockedIndex, pins
 
 if TYPE_CHECKING:
     from helpers.index import Offered
@@ -41,11 +41,7 @@ def gitlab(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) 
 
 
 def lock(gitlab: GitLab, *files: Offered) -> None:
-    lines = []
-    for file in files:
-        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
-        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
-    gitlab.write("requirements.txt", "".join(lines))
+    gitlab.write("requirements.txt", pins(*files))
 
 
 def pipeline(script: str = IMPORTS, *, inputs: dict[str, object] | None = None, more: str = "") -> str:

@@ -10,7 +10,7 @@ import pytest
 from helpers.act import ROOT
 from helpers.capabilities import linux_only
 from helpers.groovy import Pipeline, run_pipeline
-from helpers.stocked_index import StockedIndex
+from helpers.stocked_index import StockedIndex, pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,7 @@ def run(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> 
 def lock(tmp_path: Path, *files: Offered) -> None:
     workspace = tmp_path / "work space"
     workspace.mkdir(exist_ok=True)
-    text = ""
-    for file in files:
-        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
-        text += f"{project}=={version} --hash=sha256:{file.sha256}\n"
-    (workspace / "requirements.txt").write_text(text)
+    (workspace / "requirements.txt").write_text(pins(*files))
 
 
 def test_report_is_returned_as_a_map(run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex) -> None:

@@ -81,5 +81,5 @@ def test_files_of_the_runner_that_are_gone_are_told(command: Command, index: Sto
 
 def test_report_behind_the_dashes_is_not_ours(command: Command) -> None:
     path = command.write("mine.json", "mine")
-    command("wrap", "--bogus", "--", "pytest", f"--report={path}", code=2)
+    command("wrap", "--bogus", "--", "pytest", f"--report={path}", code=125)
     assert path.read_text() == "mine"

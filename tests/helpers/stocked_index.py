@@ -33,3 +33,12 @@ class StockedIndex(LocalIndex):
     def files_read(self) -> int:
         """How many requests for files came, those for their metadata not counted."""
         return self.count("/files/*") - self.count("*.metadata")
+
+
+def pins(*files: Offered) -> str:
+    """A requirements file that pins *files* with their digests."""
+    lines = []
+    for file in files:
+        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
+        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
+    return "".join(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faults.strace.world import TAG_OF_THE_DEAD
-from helpers.stocked_index import StockedIndex
+from helpers.stocked_index import StockedIndex, pins
 
 from safe_install.store.seed_checking import check_generation
 from safe_install.store.seeds import Seed
@@ -36,11 +36,7 @@ def stock(index: StockedIndex) -> dict[str, Offered]:
 def write_lock(world: World, name: str, files: Iterable[Offered]) -> Path:
     """Write a requirements file that pins *files* with their hashes."""
     path = world.inputs / name
-    lines = []
-    for file in files:
-        project, version = file.filename.removesuffix(".tar.gz").split("-")[:2]
-        lines.append(f"{project}=={version} --hash=sha256:{file.sha256}\n")
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_text(pins(*files), encoding="utf-8")
     return path
 
 
