@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,11 @@ Run = "Callable[[str], Pipeline]"
 
 
 @pytest.fixture
-def run(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> Callable[[str], Pipeline]:
+def run(tmp_path: Path, variables: dict[str, str]) -> Callable[[str], Pipeline]:
     """Runs a script in a workspace, as a job of Jenkins."""
     workspace = tmp_path / "work space"
-    variables = {
-        "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
-        "SAFE_INSTALL_SOURCE": str(checkout),
-        "SAFE_INSTALL_RETRY_BUDGET": "0",
-        "PIP_INDEX_URL": index.url,
-        "PIP_CONFIG_FILE": os.devnull,
-        "PYTHONDONTWRITEBYTECODE": "1",
+    of_job = {
+        **variables,
         "BUILD_TAG": "jenkins-job-7",
         "JENKINS_URL": "https://jenkins.example.org/",
         "WORKSPACE": str(workspace),
@@ -39,7 +33,7 @@ def run(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> 
         "EXECUTOR_NUMBER": "1",
         "SET": "replaced",
     }
-    return lambda script: run_pipeline(script, library=ROOT / "jenkins", folder=tmp_path, variables=variables)
+    return lambda script: run_pipeline(script, library=ROOT / "jenkins", folder=tmp_path, variables=of_job)
 
 
 def lock(tmp_path: Path, *files: Offered) -> None:

@@ -83,11 +83,12 @@ def _start(
         else:
             outputs.append(subprocess.DEVNULL)
     # A group of its own, so that all that it starts can be asked to end; a terminal's group it has to share.
-    group = {} if os.name == "nt" else {"process_group": 0}
-    process = subprocess.Popen(command, env=dict(variables), stdout=outputs[0], stderr=outputs[1], **group)  # type: ignore[call-overload]  # its options as a mapping
+    group = None if os.name == "nt" else 0
+    stdout, stderr = outputs
+    process = subprocess.Popen(command, env=dict(variables), stdout=stdout, stderr=stderr, process_group=group)
     for pump in pumps:
         pump.close_writing()
-    return process  # type: ignore[no-any-return]  # as above
+    return process
 
 
 class _Pump(threading.Thread):

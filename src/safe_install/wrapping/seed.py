@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..events import EventSink
+    from ..events import Event, EventSink
 
 _CURRENT = "current"
 _GENERATION = "generation-"
@@ -204,8 +204,8 @@ def _within(link: str, roots: Sequence[str], path: str) -> str:
 def _only_serious(sink: EventSink) -> EventSink:
     """Leave out that files are copied: a cache is always copied, and by reflinks only where that is free."""
 
-    def note(event: object) -> None:
+    def note(event: Event) -> None:
         if not (isinstance(event, SteppedDown) and event.kind == "link-mode"):
-            sink(event)  # type: ignore[arg-type]  # whatever came from there may go there
+            sink(event)
 
     return note

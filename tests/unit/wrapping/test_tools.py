@@ -38,9 +38,9 @@ def test_every_tool_has_a_cache_of_its_own() -> None:
     [
         ("error: failed to remove directory `/x`: Directory not empty (os error 39)", "uv#12036"),
         ("error: Failed to install: a.whl\n  Caused by: Access is denied. (os error 5)", "uv#2810"),
-        ("OSError: [Errno 39] Directory not empty: '/x'", "pip#9034"),
-        ("  Caused by: Stale file handle (os error 116)", "uv#9050"),
-        ("error: Timeout (300s) when waiting for lock on `x` at `y`", "uv#19317"),
+        ("OSError: [Errno 39] Directory not empty: '/x'", "uv#12036"),
+        ("OSError: [Errno 16] Device or resource busy: '.nfs01'", "uv#12036"),
+        ("  Caused by: Stale file handle (os error 116)", "apache/tvm-ffi#667"),
     ],
 )
 def test_failures_that_pass(line: str, report: str) -> None:
@@ -50,7 +50,15 @@ def test_failures_that_pass(line: str, report: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "error: No solution found", "Permission denied (os error 13)", "No space left on device (os error 28)"]
+    "line",
+    [
+        "",
+        "error: No solution found",
+        "Permission denied (os error 13)",
+        "No space left on device (os error 28)",
+        "Broken pipe (os error 32)",
+        "Text file busy (os error 26)",
+    ],
 )
 def test_other_failures_do_not_pass(line: str) -> None:
     assert passing_failure(line) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -25,22 +26,16 @@ class Teller:
     """What one platform is told, and how. This one's is told by the report alone (Jenkins)."""
 
     def new_report(self) -> Path:
-        """Return a new file for the report, where nobody names one; a job may come in by a door more than once.
+        """Return a name for the report that nothing has, where nobody gives one; a job may come in by a door twice.
 
-        :raises StoreError: ``report-unwritable``.
+        :raises StoreError: ``report-unwritable``: its folder cannot be made.
         """
         folder = job_at_hand(os.environ).own_folder or Path(tempfile.gettempdir())
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix="report-", suffix=".json", dir=folder)
         except OSError as error:
-            raise StoreError(
-                f"cannot make a file for the report in {folder}: {error.strerror}",
-                code="report-unwritable",
-                hint="name a file with the input report",
-            ) from error
-        os.close(descriptor)
-        return Path(name)
+            raise _unwritable(folder, error) from error
+        return folder / f"report-{secrets.token_hex(8)}.json"
 
     def begin(self, title: str, values: Sequence[str]) -> None:
         """Say that the work begins. :param values: the inputs, which may hold secrets."""
@@ -94,12 +89,16 @@ def _place(teller: Teller) -> Path:
     try:
         path.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise StoreError(
-            f"cannot write the report to {path}: {error}",
-            code="report-unwritable",
-            hint="name another file with the input report",
-        ) from error
+        raise _unwritable(path, error) from error
     return path
+
+
+def _unwritable(place: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"cannot write the report to {place}: {error}",
+        code="report-unwritable",
+        hint="name another file with the input report",
+    )
 
 
 def outputs(report: Mapping[str, Any], path: Path) -> dict[str, str]:

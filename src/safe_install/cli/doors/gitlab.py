@@ -45,13 +45,13 @@ class GitLab(Teller):
             raise _untold(error) from error
         return self._folder / "report.json"
 
-    def begin(self, title: str, values: Sequence[str]) -> None:  # noqa: ARG002 - masks are the project's settings
+    def begin(self, title: str, values: Sequence[str]) -> None:  # noqa: ARG002 - its masks are settings of the project
         """Open a section."""
         # A title on one line: what follows a line break would be text of the log.
         shown = _UNWRITABLE.sub(" ", title)[:200]
         _say(f"\x1b[0Ksection_start:{time.time():.0f}:{_SECTION}[collapsed=true]\r\x1b[0K{shown}")
 
-    def end(self, report: Mapping[str, Any], path: Path, request: Request | None) -> None:  # noqa: ARG002 - no lines
+    def end(self, report: Mapping[str, Any], path: Path, request: Request | None) -> None:  # noqa: ARG002 - it shows no errors beside lines
         """Close the section; write the reports."""
         _say(f"\x1b[0Ksection_end:{time.time():.0f}:{_SECTION}\r\x1b[0K")
         values = outputs(report, path)

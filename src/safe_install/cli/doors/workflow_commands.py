@@ -57,10 +57,6 @@ class WorkflowCommands:
             self._say(self._command.issue, token)
             self._say(self._core.end_group)
 
-    def notice(self, message: str, title: str) -> None:
-        """Show a remark with the job."""
-        self._say(self._core.notice, message, title=title)
-
     def warning(self, message: str, title: str) -> None:
         """Show a warning with the job."""
         self._say(self._core.warning, message, title=title)
