@@ -58,6 +58,15 @@ def test_script_finds_what_was_installed(gitlab: GitLab, index: StockedIndex) ->
     assert found.endswith("/.venv")
 
 
+def test_modules_of_the_project_are_not_those_of_python(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    for name in ("http/__init__.py", "tempfile.py", "email/__init__.py"):
+        gitlab.write(name, "raise SystemExit('taken for that of Python')\n")
+    run = gitlab.run(pipeline("    - ls .venv\n"))
+    assert run.code == 0, run.said
+    assert "taken for" not in run.said
+
+
 def test_later_jobs_get_the_variables(gitlab: GitLab, index: StockedIndex) -> None:
     lock(gitlab, index.wheel("alpha"))
     later = (

@@ -56,3 +56,8 @@ def test_folder_that_cannot_be_made_is_told(folder: Path) -> None:
     with pytest.raises(StoreError) as caught:
         GitLab().new_report()
     assert caught.value.code == "platform-untold"
+
+
+def test_artifact_is_there_also_when_the_report_goes_elsewhere(folder: Path) -> None:
+    GitLab().end(report_document("sync", Recorder(), None, None), folder / "mine.json", None)
+    assert '"command": "sync"' in (folder / ".safe-install" / "report.json").read_text()
