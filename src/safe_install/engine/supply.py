@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import PolicyError, RequirementsError
 from ..install.placement import PreparedWheel
 from ..models import ArchiveSource, DirectorySource, Hashes, VcsSource
+from .allocation import keep_little_freed_memory
 from .jobs import run_all
 from .selections import Selections
 
@@ -55,6 +56,7 @@ class Supply:
                 ready[position] = found
         self._use(ready.values())
         if missing:
+            keep_little_freed_memory()
             made = run_all(
                 lambda item: self._make(item[1]),
                 missing,

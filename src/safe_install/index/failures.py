@@ -11,10 +11,9 @@ import urllib.parse
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import httpx
-
 from ..errors import NetworkError
 from ..redact import redact_url
+from ._httpx import httpx
 from .auth import variable_name
 from .patience import PassingError
 

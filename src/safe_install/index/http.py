@@ -15,11 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 
-import httpx
-
 from .. import __version__
 from ..errors import NetworkError
 from ..redact import redact_url
+from ._httpx import httpx
 from .auth import origin_of, split_login
 from .connections import Connections
 from .failures import raise_status, transport_failure

@@ -35,6 +35,8 @@ _REPORT_EVERY = 200
 # A compiler needs up to fifty times the size of its source, and keeps that. Files of this size, in bytes, are compiled
 # one at a time, each by a worker of its own: all workers together then need little more memory than one.
 _LARGE = 512 * 1024
+# And these while no other worker is there, 0.1 s for each MiB.
+_HUGE = 1536 * 1024
 # Workers that died one after the other without a single answer: the files are not to blame any more.
 _FUTILE = 5
 _LOOK_EVERY = 0.2
@@ -148,11 +150,13 @@ class _Run:
         self._script = resources.files(__package__).joinpath("_compile_worker.py").read_text(encoding="utf-8")
         self._left: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
         numbers = range(len(sources))
-        self._large = sorted((n for n in numbers if sources[n].size >= _LARGE), key=lambda number: sources[number].size)
-        others = [number for number in numbers if sources[number].size < _LARGE]
+        sizes = [source.size for source in sources]
+        self._large = sorted((number for number in numbers if sizes[number] >= _LARGE), key=sizes.__getitem__)
+        others = [number for number in numbers if sizes[number] < _LARGE]
         for start in range(0, len(others), _BATCH):
             self._left.put(others[start : start + _BATCH])
         self._lock = threading.Lock()
+        self._room = threading.Event()
         self._stopped = threading.Event()
         self._running: set[_Worker] = set()
 
@@ -163,14 +167,20 @@ class _Run:
         :param takes_large: this is the one thread that compiles large files, and begins with them.
         """
         try:
+            if not takes_large:
+                self._room.wait()
             self._work(takes_large)
         finally:
+            if takes_large:
+                self._room.set()
             ended.set()
 
     def _work(self, takes_large: bool) -> None:
         batch: list[int] = []
         futile = 0
         while not self._stopped.is_set():
+            if takes_large:
+                self._make_room()
             try:
                 with self._worker() as worker:
                     while batch or (batch := self._next(takes_large)):
@@ -186,6 +196,11 @@ class _Run:
                 if futile >= _FUTILE:
                     self._fail("it dies without an answer")
 
+    def _make_room(self) -> None:
+        """Let the other workers begin when no file is left that needs all memory."""
+        if not self._large or self._sources[self._large[-1]].size < _HUGE:
+            self._room.set()
+
     def kill_slow(self) -> None:
         """Kill the workers that have spent too long over one file."""
         now = time.monotonic()
@@ -199,6 +214,7 @@ class _Run:
     def stop(self) -> None:
         """Let every thread end soon: no new batch is begun, and the workers are killed."""
         self._stopped.set()
+        self._room.set()
         with self._lock:
             running = list(self._running)
         for worker in running:

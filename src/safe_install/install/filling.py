@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ..errors import TargetError
 from ..events import PhaseAdvanced, PhaseEnded, PhaseStarted
@@ -16,7 +17,7 @@ from ..models import LinkMode
 from .bytecode import Source, bytecode_path, compile_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from ..events import EventSink
     from ..fs.link import Linker
@@ -84,7 +85,7 @@ class Filling:
         """Compile the Python files that were placed; return the sources, relative to the root, that have bytecode."""
         paths = sorted({path for placement in self._merged.placements for path in placement.sources})
         paths = [path for path in paths if path not in self._unchanged]
-        sources = [Source(self._path(path), self._environment.path(path), self._size(path)) for path in paths]
+        sources = _Sources(paths, self._source)
         begun = time.monotonic()
         self._sink(PhaseStarted(phase="compile", key=COMPILE_KEY, label="bytecode", total=len(sources)))
         try:
@@ -101,9 +102,9 @@ class Filling:
         self.compiled, self.uncompiled = len(done), len(sources) - len(done)
         return {paths[number] for number in done}
 
-    def _size(self, path: str) -> int:
+    def _source(self, path: str) -> Source:
         folder, _, name = path.rpartition("/")
-        return self._merged.sizes[folder][name]
+        return Source(self._path(path), self._environment.path(path), self._merged.sizes[folder][name])
 
     def write_records(self, compiled: set[str]) -> None:
         """Write the RECORD of each wheel: the last of its files.
@@ -182,6 +183,28 @@ class Filling:
 
     def _path(self, relative: str) -> str:
         return _below(self._place, relative)
+
+
+class _Sources(Sequence[Source]):
+    """Made when they are asked for: the absolute paths of all files of a large environment take megabytes."""
+
+    def __init__(self, paths: Sequence[str], make: Callable[[str], Source]) -> None:
+        self._paths = paths
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Source: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Source]: ...
+
+    def __getitem__(self, index: int | slice) -> Source | Sequence[Source]:
+        if isinstance(index, slice):
+            return _Sources(self._paths[index], self._make)
+        return self._make(self._paths[index])
 
 
 def _make_folder(path: str) -> None:

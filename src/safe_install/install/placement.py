@@ -90,16 +90,20 @@ class Placement:
     written: list[WrittenFile]
     sources: Sequence[str]
     _own: Sequence[Row]
-    _record: str
+    _dist_info: str
     _moved: dict[str, str]
     _unlisted: Sequence[str]
 
     def record(self, bytecode: Iterable[str]) -> bytes:
-        """Return the content of the installed RECORD. :param bytecode: paths of ``.pyc``, relative to the root."""
+        """Return the content of the installed RECORD.
+
+        :param bytecode: paths of ``.pyc``, relative to the root.
+        :raises StoreError: ``entry-damaged``: the wheel's RECORD cannot be read any more.
+        """
         unhashed = [_relative_to(self.library, path) for path in bytecode]
-        return installed_record(
-            self._record, moved=self._moved, own=self._own, unhashed=unhashed, unlisted=self._unlisted
-        )
+        # Read when it is wanted: those of all wheels together take megabytes.
+        record = _text(_read(self.wheel, f"{self._dist_info}/RECORD"))
+        return installed_record(record, moved=self._moved, own=self._own, unhashed=unhashed, unlisted=self._unlisted)
 
 
 def place(wheel: PreparedWheel, environment: Environment, *, installer_name: str) -> Placement:
@@ -154,7 +158,7 @@ class _Placing:
             written=self.written,
             sources=sources,
             _own=[row_of(_relative_to(self.library, file.path), file.content) for file in self.written],
-            _record=self._read(f"{self.dist_info}/RECORD"),
+            _dist_info=self.dist_info,
             _moved=self.moved,
             _unlisted=self._signatures(),
         )
@@ -166,7 +170,7 @@ class _Placing:
         return found[0]
 
     def _library(self) -> str:
-        headers = self._read(f"{self.dist_info}/WHEEL").splitlines()
+        headers = _text(_read(self.wheel, f"{self.dist_info}/WHEEL")).splitlines()
         values = [line.partition(":")[2].strip() for line in headers if line.lower().startswith("root-is-purelib:")]
         return self.environment.parts["purelib" if values[:1] == ["true"] else "platlib"]
 
@@ -174,7 +178,7 @@ class _Placing:
         if "entry_points.txt" not in self.folders[self.dist_info]:
             return []
         path = f"{self.dist_info}/entry_points.txt"
-        return parse_entry_points(self._read(path), filename=f"{self.wheel}: {path}")
+        return parse_entry_points(_text(_read(self.wheel, path)), filename=f"{self.wheel}: {path}")
 
     def _sources(self) -> list[str]:
         found = [_join(folder.target, name) for folder in self.linked for name in folder.files if name.endswith(".py")]
@@ -230,11 +234,11 @@ class _Placing:
         """Whether a script is installed as it is; if it names its interpreter, it is written anew here."""
         if is_command(name, names):
             return False
-        start = self._read_bytes(entry.path, limit=8)
+        start = _read(self.wheel, entry.path, limit=8)
         if start != b"#!python":
             return True
         environment = self.environment
-        content = with_shebang(self._read_bytes(entry.path), environment.python, environment.interpreter)
+        content = with_shebang(_read(self.wheel, entry.path), environment.python, environment.interpreter)
         assert content is not None
         path = _join(target, name)
         self._move(entry.path, path)
@@ -262,19 +266,21 @@ class _Placing:
             if in_root or (folder_name == scripts and is_protected_script(name)):
                 raise self._refused("replaces-environment", f"it would replace {path!a} of the environment")
 
-    def _read(self, path: str) -> str:
-        return self._read_bytes(path).decode("utf-8", "surrogateescape")
-
-    def _read_bytes(self, path: str, limit: int = -1) -> bytes:
-        place = self.wheel.tree.tree / path
-        try:
-            with open(system_path(place), "rb") as file:
-                return file.read(limit)
-        except OSError as error:
-            raise StoreError(f"could not read {place}: {error.strerror}", code="entry-damaged") from error
-
     def _refused(self, code: str, reason: str) -> IntegrityError:
         return IntegrityError(f"refused {self.wheel}: {reason}", code=code)
+
+
+def _read(wheel: PreparedWheel, path: str, limit: int = -1) -> bytes:
+    place = wheel.tree.tree / path
+    try:
+        with open(system_path(place), "rb") as file:
+            return file.read(limit)
+    except OSError as error:
+        raise StoreError(f"could not read {place}: {error.strerror}", code="entry-damaged") from error
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _by_folder(files: Iterable[FileEntry]) -> dict[str, dict[str, FileEntry]]:

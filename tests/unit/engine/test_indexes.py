@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from unearth import PackageFinder
 
 from safe_install.engine.indexes import FileOptions, IndexDefaults, index_settings
 from safe_install.engine.session import Surroundings
@@ -22,6 +25,17 @@ def settle(ours: dict[str, Any] | None = None, file: dict[str, Any] | None = Non
 
 def test_without_any_setting_the_library_knows_the_index() -> None:
     assert settle().index_urls == (default_index_url(),)
+    assert default_index_url() == PackageFinder().sources[0]["url"]
+
+
+def test_the_default_index_is_known_without_a_second_http_library() -> None:
+    code = "import sys; from safe_install.index.settings import default_index_url as d; d(); assert 'requests' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_library_is_asked_where_its_text_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert default_index_url() == PackageFinder().sources[0]["url"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from helpers.capabilities import unix_only
@@ -72,26 +73,56 @@ def test_many_files_are_all_counted_once(tmp_path: Path) -> None:
     assert sum(event.amount for event in events if isinstance(event, PhaseAdvanced)) == 150
 
 
-@unix_only
-def test_large_files_are_compiled_one_at_a_time_each_by_a_process_of_its_own(tmp_path: Path) -> None:
-    fake = tmp_path / "python"
+class Timed(NamedTuple):
+    """What the compiler of `timed` did for one file."""
+
+    begun: float
+    ended: float
+    process: str
+    source: str
+
+
+def timed(folder: Path, sources: list[Source]) -> list[Timed]:
+    """Compile *sources* in three workers with a compiler that is slow for large files, and tells when it had what."""
+    fake = folder / "python"
     fake.write_text(
         f"#!{sys.executable}\nimport json, os, sys, time\n"
         "for line in sys.stdin:\n"
         "    number, source, _ = json.loads(line)\n"
         "    begun = time.monotonic()\n"
-        "    time.sleep(0.05 if 'large' in source else 0.001)\n"
-        f"    with open({str(tmp_path / 'log')!r}, 'a') as log: print(os.getpid(), source, begun, time.monotonic(), file=log)\n"
+        "    time.sleep(0.001 if 'small' in source else 0.05)\n"
+        f"    with open({str(folder / 'log')!r}, 'a') as log: print(begun, time.monotonic(), os.getpid(), source, file=log)\n"
         "    print(number, 1, flush=True)\n"
     )
     fake.chmod(0o755)
+    assert compile_sources(str(fake), sources, sink=ignore, key="k", workers=3) == set(range(len(sources)))
+    lines = [line.split() for line in (folder / "log").read_text().splitlines()]
+    return [Timed(float(begun), float(ended), *rest) for begun, ended, *rest in lines]
+
+
+@unix_only
+def test_large_files_are_compiled_one_at_a_time_each_by_a_process_of_its_own(tmp_path: Path) -> None:
     sources = [Source(f"/x/small{number}.py", "", 1000) for number in range(99)]
     sources += [Source(f"/x/large{number}.py", "", 1024 * 1024) for number in range(5)]
-    assert compile_sources(str(fake), sources, sink=ignore, key="k", workers=3) == set(range(104))
-    log = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    large = sorted((float(begun), float(ended), pid) for pid, source, begun, ended in log if "large" in source)
-    assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(large))
-    assert len({pid for _, _, pid in large}) == 5
+    large = sorted(done for done in timed(tmp_path, sources) if "large" in done.source)
+    assert all(earlier.ended <= later.begun for earlier, later in itertools.pairwise(large))
+    assert len({done.process for done in large}) == 5
+
+
+@unix_only
+def test_nothing_is_compiled_beside_a_huge_file(tmp_path: Path) -> None:
+    sources = [Source(f"/x/small{number}.py", "", 1000) for number in range(99)]
+    sources += [Source(f"/x/huge{number}.py", "", 2 * 1024 * 1024) for number in range(2)]
+    done = timed(tmp_path, sources)
+    last = max(each.ended for each in done if "huge" in each.source)
+    assert last <= min(each.begun for each in done if "small" in each.source)
+
+
+@unix_only
+def test_a_worker_that_cannot_be_had_for_a_huge_file_lets_nobody_wait(tmp_path: Path) -> None:
+    sources = [Source("/x/huge.py", "", 2 * 1024 * 1024), *(Source(f"/x/{number}.py", "", 1) for number in range(99))]
+    with pytest.raises(TargetError, match="could not compile"):
+        compile_sources(str(tmp_path / "missing"), sources, sink=ignore, key="k", workers=3)
 
 
 def test_nothing_to_do_starts_nothing() -> None:
