@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 
@@ -45,6 +46,9 @@ _OF_THE_SYSTEM = frozenset(
 
 def is_of_the_system(error: OSError) -> bool:
     """Whether *error* is what a disk, a server, a quota, a right or a limit says, and no mistake of a program."""
+    if isinstance(error, io.UnsupportedOperation):
+        # A buffered file takes an `lseek` that fails, such as with ESTALE, for a file that has no positions at all.
+        return "seekable" in str(error)
     return meaning(error) in _OF_THE_SYSTEM
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from helpers.capabilities import unix_only
 
 from safe_install.errors import ExitCode
-from safe_install.fs.failures import explain
+from safe_install.fs.failures import explain, is_of_the_system
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +55,18 @@ def test_a_denial_shows_owner_mode_and_who_we_are(tmp_path: Path) -> None:
 
 def test_a_hint_of_the_caller_wins(tmp_path: Path) -> None:
     assert explain(OSError(errno.EIO, "bad"), doing="read", path=tmp_path, hint="buy a disk").hint == "buy a disk"
+
+
+@unix_only
+def test_a_position_that_cannot_be_set_is_no_mistake_of_a_program() -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb") as file, open(writing, "wb"), pytest.raises(io.UnsupportedOperation) as caught:
+        file.seek(0)
+    assert is_of_the_system(caught.value)
+
+
+def test_writing_to_what_is_only_read_is_one(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    with open(tmp_path / "f", "rb") as file, pytest.raises(io.UnsupportedOperation) as caught:
+        file.write(b"")  # type: ignore[arg-type, unused-ignore]  # the mistake
+    assert not is_of_the_system(caught.value)
