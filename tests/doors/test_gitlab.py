@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # it has no types of its own
 from helpers.act import ROOT
 from helpers.capabilities import linux_only
 from helpers.gitlab import GitLab
 from helpers.missing_parts import program
 from helpers.stocked_index import StockedIndex, pins
+
+from safe_install.fs.remove import remove_tree
 
 if TYPE_CHECKING:
     from helpers.index import Offered
@@ -87,6 +90,69 @@ def test_matrix_shares_one_store(gitlab: GitLab, index: StockedIndex) -> None:
     assert run.code == 0, run.said
     assert run.said.count("found 1.0 ") == 4
     assert index.files_read() == 2
+
+
+CARRIED = (
+    "include: [{local: si.yml}]\n"
+    "fill:\n  extends: .safe-install-save\n  script:\n    - cat .safe-install/report.json\n"
+    "test:\n  extends: .safe-install-restore\n  stage: deploy\n  needs: []\n  script:\n" + IMPORTS
+)
+
+
+def forget(gitlab: GitLab) -> None:
+    """The next job meets a runner that knows nothing."""
+    remove_tree(gitlab.home / ".cache" / "safe-install")
+
+
+def test_store_is_carried_in_the_cache_of_gitlab(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"), index.sdist("delta"))
+    filled = gitlab.run(CARRIED, "fill")
+    assert filled.code == 0, filled.said
+    read = index.files_read()
+    forget(gitlab)
+    run = gitlab.run(CARRIED, "test")
+    assert run.code == 0, run.said
+    assert "imported 2 wheels" in run.said
+    assert index.files_read() == read
+
+
+def test_newest_store_is_asked_for_where_nobody_saved_one_for_these_files() -> None:
+    """gitlab-ci-local knows no fallback keys; so this looks whether the key that is asked for is one that is saved."""
+    _, jobs = yaml.safe_load_all((ROOT / INCLUDE).read_text(encoding="utf-8"))
+    (asked,) = jobs[".safe-install-restore"]["cache"]
+    by_files, newest = jobs[".safe-install-save"]["cache"]
+    assert asked["fallback_keys"] == [newest["key"]]
+    assert asked["key"] == by_files["key"]
+    assert (asked["policy"], by_files["policy"], newest["policy"]) == ("pull", "pull-push", "push")
+
+
+def test_untrusted_job_neither_reads_nor_saves_the_cache(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    filled = gitlab.run(CARRIED, "fill")
+    assert filled.code == 0, filled.said
+    before = {path: path.read_bytes() for path in gitlab.saved()}
+    assert before
+    gitlab.variables["CI_COMMIT_REF_PROTECTED"] = "false"
+    run = gitlab.run(CARRIED, "test")
+    assert run.code == 0, run.said
+    assert "neither reads nor saves" in run.said
+    assert "imported 1 wheel" not in run.said
+    assert {path: path.read_bytes() for path in gitlab.saved()} == before
+    run = gitlab.run(CARRIED, "--list")
+    assert "fill" not in run.said, "nobody saves on a branch that is not protected"
+
+
+def test_damaged_cache_costs_time_only(gitlab: GitLab, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    filled = gitlab.run(CARRIED, "fill")
+    assert filled.code == 0, filled.said
+    forget(gitlab)
+    for path in gitlab.saved():
+        path.write_bytes(b"\0" * 512 + b"no archive")
+    run = gitlab.run(CARRIED, "test")
+    assert run.code == 0, run.said
+    assert "cannot be used" in run.said
+    assert "found 1.0 " in run.said
 
 
 def test_failing_install_fails_the_job_and_says_why(gitlab: GitLab, index: StockedIndex) -> None:

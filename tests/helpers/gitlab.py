@@ -85,5 +85,9 @@ class GitLab:
         )
         return Run(done.returncode, _COLOUR.sub("", done.stdout))
 
+    def saved(self) -> list[Path]:
+        """The files in the cache that jobs share."""
+        return [path for path in self.project.glob(".gitlab-ci-local/cache/**/*") if path.is_file()]
+
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.project, check=True, capture_output=True)

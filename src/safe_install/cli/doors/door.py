@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ExitCode, InputError, StoreError
 from ...platforms.job import job_at_hand
 from ...redact import redact_url
+from .carrying import carrying
 from .inputs import read_request, report_asked_for
 
 if TYPE_CHECKING:
@@ -71,8 +72,13 @@ def run(teller: Teller, execute: Callable[[Sequence[str]], int], refuse: Callabl
             code = refuse(problem, path)
         else:
             os.environ.update(request.variables)
+            store = carrying(os.environ, Path.cwd(), request, execute)
+            if store is not None:
+                store.restore()
             command, *rest = request.arguments
             code = execute([command, f"--report={path}", *rest])
+            if store is not None:
+                store.save(request, _read(path, code))
     finally:
         report = _read(path, code)
         teller.end(report, path, request)
