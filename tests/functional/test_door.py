@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from helpers.capabilities import unix_only
+from helpers.stocked_index import pins
 
 if TYPE_CHECKING:
     from helpers.command import Command
@@ -83,3 +84,69 @@ def test_report_behind_the_dashes_is_not_ours(command: Command) -> None:
     path = command.write("mine.json", "mine")
     command("wrap", "--bogus", "--", "pytest", f"--report={path}", code=125)
     assert path.read_text() == "mine"
+
+
+@pytest.fixture
+def keeps(command: Command, outputs: None) -> None:
+    """What an adapter says where a platform keeps one file from job to job."""
+    command.variables |= {"SAFE_INSTALL_CACHE_FILE": "kept.tar", "SAFE_INSTALL_CACHE_SAVES": "true"}
+
+
+@pytest.mark.usefixtures("keeps")
+def test_store_is_kept_in_one_file_from_job_to_job(command: Command, index: StockedIndex) -> None:
+    lock(command, index)
+    command("door", "jenkins", SAFE_INSTALL_INPUT_CACHE_DIR="first")
+    kept = command.folder / "kept.tar"
+    before = kept.read_bytes()
+    result = command("door", "jenkins", SAFE_INSTALL_INPUT_CACHE_DIR="second", SAFE_INSTALL_INPUT_VENV="e")
+    assert "imported 1 wheel" in result.stdout
+    assert index.files_read() == 1
+    assert kept.read_bytes() == before, "there was nothing new"
+
+
+@pytest.mark.usefixtures("keeps")
+def test_file_is_written_anew_when_something_is_new(command: Command, index: StockedIndex) -> None:
+    lock(command, index)
+    command("door", "jenkins", SAFE_INSTALL_INPUT_CACHE_DIR="first")
+    command.write("requirements.txt", pins(index.wheel("beta")))
+    command("door", "jenkins", SAFE_INSTALL_INPUT_CACHE_DIR="first")
+    result = command("cache", "import", "kept.tar", "--cache-dir", "second")
+    assert "imported 1 wheel" in result.stdout
+    assert "beta" in command("cache", "ls", "--cache-dir", "second").stdout
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"TRUST": "untrusted"}, "not trusted"),
+        ({"SCOPE": "job"}, "temporary store"),
+        ({"REQUIRE_HASHES": "perhaps"}, "input-invalid"),
+    ],
+)
+@pytest.mark.usefixtures("keeps")
+def test_nothing_is_kept_of_other_jobs(
+    command: Command, index: StockedIndex, inputs: dict[str, str], said: str
+) -> None:
+    lock(command, index)
+    command.variables |= {f"SAFE_INSTALL_INPUT_{name}": value for name, value in inputs.items()}
+    command.variables.pop("SAFE_INSTALL_CACHE_DIR", None)
+    result = command("door", "jenkins", code=None)
+    assert said in result.stderr
+    assert not (command.folder / "kept.tar").exists()
+
+
+@pytest.mark.usefixtures("keeps")
+def test_failing_job_saves_nothing(command: Command, index: StockedIndex) -> None:
+    index.wheel("alpha")
+    command.write("requirements.txt", f"alpha==1.0 --hash=sha256:{'0' * 64}\n")
+    command("door", "jenkins", code=4, SAFE_INSTALL_INPUT_CACHE_DIR="first")
+    assert not (command.folder / "kept.tar").exists()
+
+
+@pytest.mark.usefixtures("keeps")
+def test_file_that_is_no_archive_fails_nothing(command: Command, index: StockedIndex) -> None:
+    lock(command, index)
+    command.write("kept.tar", "what is this?")
+    result = command("door", "jenkins", SAFE_INSTALL_INPUT_CACHE_DIR="first")
+    assert "cannot be used" in result.stderr
+    assert command.installed() == {"alpha": "1.0"}
