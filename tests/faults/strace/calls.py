@@ -87,7 +87,9 @@ def read_trace(folder: Path) -> list[Traced]:
 def _paths(name: str, arguments: str) -> Iterator[str]:
     yield from (text for text in _DESCRIPTOR.findall(arguments) if not text.startswith("/proc/"))
     limit = _PATH_ARGUMENTS.get(name, 0)
-    yield from (text for text in _QUOTED.findall(arguments)[:limit] if text.startswith("/"))
+    # What a symbolic link says is a text for strace, and no path.
+    first = 1 if name.startswith("symlink") else 0
+    yield from (text for text in _QUOTED.findall(arguments)[first:limit] if text.startswith("/"))
 
 
 def targets(traced: Sequence[Traced], wanted: Iterable[Traced], below: Sequence[str]) -> list[Target]:
