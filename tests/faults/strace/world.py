@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # They name processes and times. What is in an entry is judged by itself.
 _VOLATILE = re.compile(r".*\.owner(\..*\.tmp)?|home/[^/]*/(leases|index-1|built-1|jobs|generations)/.*")
+# Where no symbolic link can be made, an environment has copies of its interpreter and of the library that it needs.
+_INTERPRETER = re.compile(r"bin/python[0-9.]*")
+_LIBRARY = re.compile(r"lib/libpython[^/]*")
 _NEVER = Path("/proc/sys/kernel/pid_max")  # the numbers of processes are below it
 TAG_OF_THE_DEAD = f"{own_tag().split('-')[0]}-{_NEVER.read_text().strip() if _NEVER.exists() else 1 << 22}-1"
 """What names tell whose maker was a process of this machine that has ended."""
@@ -121,8 +124,11 @@ class World:
         found: dict[str, object] = {}
         for name, (mode, content) in tree_of(self.command.venv).items():
             # A journal is no part of it: `litter` finds it. Folders that lost their last file may stay.
-            if not name.startswith(".safe-install/") and not name.endswith("/"):
-                found[name] = (mode & 0o555, content)
+            if name.startswith(".safe-install/") or name.endswith("/") or _LIBRARY.fullmatch(name):
+                continue
+            if _INTERPRETER.fullmatch(name) and (place := self.command.venv / name).exists():
+                mode, content = place.stat().st_mode, hashlib.sha256(place.read_bytes()).hexdigest()
+            found[name] = (mode & 0o555, content)
         return found
 
     def problems(self) -> list[str]:
