@@ -126,9 +126,11 @@ class World:
             # A journal is no part of it: `litter` finds it. Folders that lost their last file may stay.
             if name.startswith(".safe-install/") or name.endswith("/") or _LIBRARY.fullmatch(name):
                 continue
-            if _INTERPRETER.fullmatch(name) and (place := self.command.venv / name).exists():
-                mode, content = place.stat().st_mode, hashlib.sha256(place.read_bytes()).hexdigest()
-            found[name] = (mode & 0o555, content)
+            place = self.command.venv / name
+            if _INTERPRETER.fullmatch(name) and place.exists():
+                found[name] = (place.stat().st_mode & 0o555, hashlib.sha256(place.read_bytes()).hexdigest())
+            else:
+                found[name] = (mode & 0o555, content)
         return found
 
     def problems(self) -> list[str]:
