@@ -45,7 +45,7 @@ _NAME = re.compile(r"(?P<promise>\d+)-[a-z0-9-]+")
 _OUTCOME = re.compile(r"(?P<outcome>PASSED|FAILED|ERROR|XFAIL) (?P<test>tests/\S+?::.+?)(?: - .*)?")
 _GENERATED = shutil.ignore_patterns("__pycache__", ".*")
 # A guard against a mutation that hangs; the tests have time limits of their own.
-_PATIENCE = 240
+_PATIENCE = 600
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _DESCRIPTOR = re.compile(r"(?<![\w\"])\d+<(/[^>]*)>")
 # Calls whose quoted arguments are paths, and how many of these count; that of the others is data.
 _PATH_ARGUMENTS = {
-    **dict.fromkeys(("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"), 2),
+    **dict.fromkeys(("renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"), 2),
+    "rename": 1,  # strace 6.1 does not look at the other one
     **dict.fromkeys(
         ("open", "openat", "openat2", "creat", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "execve"), 1
     ),
