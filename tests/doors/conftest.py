@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.act import copy_of_checkout
+from helpers.act import ROOT, Act, copy_of_checkout
+from helpers.cache_service import CacheService
 from helpers.missing_parts import index_problem, missing
 from helpers.stocked_index import StockedIndex
 
@@ -56,3 +59,38 @@ def variables(checkout: Path, tool_dir: Path, index: StockedIndex) -> dict[str, 
         "PIP_CONFIG_FILE": os.devnull,
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+@pytest.fixture
+def act(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> Act:
+    return Act(
+        tmp_path,
+        checkout,
+        {
+            "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
+            "PIP_INDEX_URL": index.url,
+            "PIP_CONFIG_FILE": os.devnull,
+            "SAFE_INSTALL_RETRY_BUDGET": "0",
+        },
+    )
+
+
+@pytest.fixture
+def cache(act: Act, tmp_path: Path) -> Iterator[CacheService]:
+    """The cache service, and a stand-in of actions/cache with GitHub's own client."""
+    parts = ROOT / ".dev" / "parts" / "cache"
+    if not parts.exists():
+        missing("GitHub's client of its cache service", "bash tests/install-parts.sh")
+    action = tmp_path / "actions-cache"
+    shutil.copytree(ROOT / "tests" / "doors" / "cache", action)
+    text = (act.local_actions["org/safe-install@v1"] / "actions" / "restore" / "action.yml").read_text(encoding="utf-8")
+    (pinned,) = re.findall(r"actions/cache/restore@(\w{40})", text)
+    act.local_actions[f"actions/cache@{pinned}"] = action
+    with CacheService() as service:
+        act.job_variables = {
+            "ACTIONS_RESULTS_URL": service.url,
+            "ACTIONS_CACHE_SERVICE_V2": "1",
+            "ACTIONS_RUNTIME_TOKEN": "token",
+            "CACHE_CLIENT": (parts / "node_modules" / "@actions" / "cache" / "lib" / "cache.js").as_uri(),
+        }
+        yield service

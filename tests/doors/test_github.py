@@ -5,41 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from helpers.act import ROOT, Act
+from helpers.act import Act
 from helpers.cache_service import CacheService
 from helpers.capabilities import linux_only
-from helpers.missing_parts import missing
 from helpers.stocked_index import StockedIndex, pins
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 pytestmark = [linux_only, pytest.mark.xdist_group("act"), pytest.mark.index]
 
 CHECKOUT = "      - uses: actions/checkout@v5\n"
 IMPORTS = '      - run: python -c "import alpha, sys; print(alpha.__version__, sys.prefix)"\n'
-
-
-@pytest.fixture
-def act(tmp_path: Path, checkout: Path, tool_dir: Path, index: StockedIndex) -> Act:
-    return Act(
-        tmp_path,
-        checkout,
-        {
-            "SAFE_INSTALL_TOOL_DIR": str(tool_dir),
-            "PIP_INDEX_URL": index.url,
-            "PIP_CONFIG_FILE": os.devnull,
-            "SAFE_INSTALL_RETRY_BUDGET": "0",
-        },
-    )
 
 
 def workflow(steps: str, *, on: str = "push", job: str = "") -> str:
@@ -265,38 +245,11 @@ def test_wrong_input_of_wrap_is_refused_by_name(act: Act, inputs: dict[str, str]
     assert list(inputs)[-1] in run.said + json.dumps(run.annotations("error"))
 
 
-@pytest.fixture
-def cache(act: Act, tmp_path: Path) -> Iterator[CacheService]:
-    """The cache service, and a stand-in of actions/cache with GitHub's own client."""
-    parts = ROOT / ".dev" / "parts" / "cache"
-    if not parts.exists():
-        missing("GitHub's client of its cache service", "bash tests/install-parts.sh")
-    action = tmp_path / "actions-cache"
-    shutil.copytree(ROOT / "tests" / "doors" / "cache", action)
-    text = (act.local_actions["org/safe-install@v1"] / "actions" / "restore" / "action.yml").read_text(encoding="utf-8")
-    (pinned,) = re.findall(r"actions/cache/restore@(\w{40})", text)
-    act.local_actions[f"actions/cache@{pinned}"] = action
-    with CacheService() as service:
-        act.job_variables = {
-            "ACTIONS_RESULTS_URL": service.url,
-            "ACTIONS_CACHE_SERVICE_V2": "1",
-            "ACTIONS_RUNTIME_TOKEN": "token",
-            "CACHE_CLIENT": (parts / "node_modules" / "@actions" / "cache" / "lib" / "cache.js").as_uri(),
-        }
-        yield service
-
-
 RESTORE = "      - uses: org/safe-install/actions/restore@v1\n        id: restored\n"
 SAVE = (
     "      - uses: org/safe-install/actions/save@v1\n        id: saved\n"
     "        with: {cache-hit: '${{ steps.restored.outputs.cache-hit }}'}\n"
 )
-
-
-def forget(act: Act) -> None:
-    """Make the runner a new one, that keeps nothing of earlier jobs."""
-    for name in ("safe-install", "act"):
-        shutil.rmtree(act.home / ".cache" / name, ignore_errors=True)
 
 
 def test_what_one_run_saved_is_restored_by_the_next(act: Act, index: StockedIndex, cache: CacheService) -> None:
@@ -306,7 +259,7 @@ def test_what_one_run_saved_is_restored_by_the_next(act: Act, index: StockedInde
     assert first.jobs == {"test.yml/one": "success"}, first.text
     assert [entry.final for entry in cache.entries] == [True]
     before = index.files_read()
-    forget(act)
+    act.forget()
     second = act.run(job)
     assert second.jobs == {"test.yml/one": "success"}, second.text
     assert second.outputs("restored")["cache-hit"] == "true"
@@ -314,7 +267,7 @@ def test_what_one_run_saved_is_restored_by_the_next(act: Act, index: StockedInde
     assert index.files_read() == before
     assert len(cache.entries) == 1
     # Another lock: what the old one has of it is there.
-    forget(act)
+    act.forget()
     act.write({"requirements.txt": pins(index.wheel("alpha", "2.0"), index.sdist("delta"))})
     third = act.run(job)
     assert third.jobs == {"test.yml/one": "success"}, third.text
@@ -335,7 +288,7 @@ def test_untrusted_job_restores_and_saves_nothing(act: Act, index: StockedIndex,
     act.write({"requirements.txt": pins(index.wheel("alpha"))})
     act.run(workflow(RESTORE + step() + SAVE))
     act.write({"requirements.txt": pins(index.wheel("alpha")) + "# other\n"})
-    forget(act)
+    act.forget()
     run = act.run(workflow(RESTORE + step() + IMPORTS + SAVE, on="pull_request"), "pull_request", payload=fork())
     assert run.jobs == {"test.yml/one": "success"}, run.text
     assert run.outputs("si")["cache-hit"] == "true"

@@ -134,6 +134,11 @@ class Act:
             start_new_session=True,
         )
 
+    def forget(self) -> None:
+        """Make the runner a new one, that keeps nothing of earlier jobs."""
+        for name in ("safe-install", "act"):
+            shutil.rmtree(self.home / ".cache" / name, ignore_errors=True)
+
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", *arguments], cwd=self.workspace, check=True, capture_output=True)
 
