@@ -143,8 +143,11 @@ class Act:
         subprocess.run(["git", *arguments], cwd=self.workspace, check=True, capture_output=True)
 
 
-def copy_of_checkout(target: Path) -> Path:
-    """Copy what a commit of now would hold to *target*: a runner gets no more of an action."""
+def copy_of_checkout(target: Path, *, tests: bool = False) -> Path:
+    """Copy what a commit of now would hold to *target*: a runner gets no more of an action.
+
+    :param tests: copy them too. An action does not need them, and they are most of it.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -152,8 +155,7 @@ def copy_of_checkout(target: Path) -> Path:
         capture_output=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
-        # The tests are not needed, and are most of it.
-        if not name.startswith("tests/") and (ROOT / name).is_file():
+        if (tests or not name.startswith("tests/")) and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     return target
