@@ -124,18 +124,33 @@ def test_wrap_in_github_actions(text: str, act: Act, index: StockedIndex) -> Non
     assert index.files_read() == before + 1, "the second job did not begin with the caches of the first"
 
 
-@runs("docs/how-to/gitlab.md", 0, "yaml")
-def test_gitlab(text: str, tmp_path: Path, variables: dict[str, str], index: StockedIndex) -> None:
+@pytest.fixture
+def gitlab(tmp_path: Path, variables: dict[str, str], index: StockedIndex) -> GitLab:
+    """A project whose locks name a pytest that says so."""
     tests = {"pytest/__init__.py": "", "pytest/__main__.py": "print('the tests ran')\n"}
     gitlab = GitLab(tmp_path, variables)
     gitlab.write("requirements.txt", pins(index.wheel("pytest", files=tests)))
+    gitlab.write("si.yml", (ROOT / "templates/safe-install/template.yml").read_text(encoding="utf-8"))
+    return gitlab
+
+
+@runs("docs/how-to/gitlab.md", 0, "yaml")
+def test_gitlab(text: str, gitlab: GitLab) -> None:
     # A component needs a server; the file that it is does not.
-    (component,) = re.findall(r"component: \S+/([\w-]+)@\S+", text)
-    template = ROOT / "templates" / component / "template.yml"
-    gitlab.write("si.yml", template.read_text(encoding="utf-8"))
-    run = gitlab.run(re.sub(r"component: \S+", "local: si.yml", text))
+    run = gitlab.run(re.sub(r"component: \S+/safe-install@\S+", "local: si.yml", text))
     assert run.code == 0, run.said
     assert "the tests ran" in run.said
+
+
+@runs("docs/how-to/gitlab.md", 1, "yaml")
+def test_cache_of_gitlab(text: str, gitlab: GitLab, index: StockedIndex) -> None:
+    pipeline = "include: [{local: si.yml}]\n" + text
+    for job in ("fill", "test"):
+        gitlab.forget()
+        run = gitlab.run(pipeline, job)
+        assert run.code == 0, run.said
+    assert "the tests ran" in run.said
+    assert index.files_read() == 1
 
 
 @runs("jenkins/README.md", 0, "groovy")

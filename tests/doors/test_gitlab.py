@@ -16,8 +16,6 @@ from helpers.gitlab import GitLab
 from helpers.missing_parts import program
 from helpers.stocked_index import StockedIndex, pins
 
-from safe_install.fs.remove import remove_tree
-
 if TYPE_CHECKING:
     from helpers.index import Offered
 
@@ -99,17 +97,12 @@ CARRIED = (
 )
 
 
-def forget(gitlab: GitLab) -> None:
-    """The next job meets a runner that knows nothing."""
-    remove_tree(gitlab.home / ".cache" / "safe-install")
-
-
 def test_store_is_carried_in_the_cache_of_gitlab(gitlab: GitLab, index: StockedIndex) -> None:
     lock(gitlab, index.wheel("alpha"), index.sdist("delta"))
     filled = gitlab.run(CARRIED, "fill")
     assert filled.code == 0, filled.said
     read = index.files_read()
-    forget(gitlab)
+    gitlab.forget()
     run = gitlab.run(CARRIED, "test")
     assert run.code == 0, run.said
     assert "imported 2 wheels" in run.said
@@ -146,7 +139,7 @@ def test_damaged_cache_costs_time_only(gitlab: GitLab, index: StockedIndex) -> N
     lock(gitlab, index.wheel("alpha"))
     filled = gitlab.run(CARRIED, "fill")
     assert filled.code == 0, filled.said
-    forget(gitlab)
+    gitlab.forget()
     for path in gitlab.saved():
         path.write_bytes(b"\0" * 512 + b"no archive")
     run = gitlab.run(CARRIED, "test")

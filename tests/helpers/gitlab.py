@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from helpers.act import ROOT
 from helpers.missing_parts import missing
+from safe_install.fs.remove import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +85,10 @@ class GitLab:
             check=False,
         )
         return Run(done.returncode, _COLOUR.sub("", done.stdout))
+
+    def forget(self) -> None:
+        """Let the next job meet a runner that knows nothing."""
+        remove_tree(self.home / ".cache" / "safe-install")
 
     def saved(self) -> list[Path]:
         """The files in the cache that jobs share."""
