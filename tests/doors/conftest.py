@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 from helpers.act import ROOT, Act, copy_of_checkout
 from helpers.cache_service import CacheService
+from helpers.disks import Disks, disks
 from helpers.missing_parts import index_problem, missing
 from helpers.stocked_index import StockedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["disks"]
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +97,11 @@ def cache(act: Act, tmp_path: Path) -> Iterator[CacheService]:
             "CACHE_CLIENT": (parts / "node_modules" / "@actions" / "cache" / "lib" / "cache.js").as_uri(),
         }
         yield service
+
+
+@pytest.fixture
+def small_disk(disks: Disks) -> Iterator[Path]:
+    """A disk of eight megabytes."""
+    place = disks.mount("-t", "tmpfs", "-o", "size=8m,mode=0700", "none")
+    yield place
+    disks.unmount(place)

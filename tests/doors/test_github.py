@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.act import Act
+from helpers.bad_input import (
+    CANCELS,
+    HOSTILE,
+    cancel_while_fetching,
+    fill,
+    path_with_new_python_last,
+    path_without_python,
+    stalled,
+)
 from helpers.cache_service import CacheService
 from helpers.capabilities import linux_only
 from helpers.stocked_index import StockedIndex, pins
+
+if TYPE_CHECKING:
+    import signal
+
 
 pytestmark = [linux_only, pytest.mark.xdist_group("act"), pytest.mark.index]
 
@@ -120,21 +131,13 @@ def test_failing_install_fails_the_job(act: Act) -> None:
     assert run.outputs("si")["exit-code"] == "1"
 
 
-HOSTILE = {
-    "quotes": 'it\'s "so" `odd`',
-    "a command": "$(touch {place}) `touch {place}` ; touch {place}",
-    "an expression": "${{{{ '' }}}}%25::set-env name=HACKED::yes",
-    "a workflow command": "\n::error::hacked\n::set-output name=venv::hacked",
-    "brackets": "]] && touch {place} #",
-    "no ASCII": "größer 中文 \u202e",
-    "very long": "x" * 10_000,
-}
+VALUES = {**HOSTILE, "an expression": "${{ '' }}%25::set-env name=HACKED::yes"}
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", VALUES)
 def test_any_value_is_data_or_refused_by_name(act: Act, index: StockedIndex, name: str) -> None:
     place = act.home / "touched"
-    value = HOSTILE[name].format(place=place)
+    value = VALUES[name].replace("{place}", str(place))
     act.write({"requirements.txt": pins(index.wheel("alpha"))})
     names = ("files", "args", "link-mode", "venv", "index-url")
     steps = "".join(step({given: value}, name=given, more="        continue-on-error: true\n") for given in names)
@@ -179,32 +182,73 @@ def test_missing_lock_is_told(act: Act) -> None:
     assert "pylock.toml" in error["arg"]
 
 
-def test_runner_without_python_says_what_to_add(act: Act) -> None:
-    for name in ("env", "sed", "git", "dirname", "node"):
-        found = next((path for path in (Path("/usr/bin", name), Path("/bin", name)) if path.exists()), None)
-        if found:
-            (act.tools / name).symlink_to(found)
-    act.variables["PATH"] = str(act.tools)
+@pytest.mark.parametrize("old", [False, True])
+def test_runner_without_new_python_says_what_to_add(act: Act, tmp_path: Path, old: bool) -> None:
+    act.variables["PATH"] = f"{act.tools}:{path_without_python(tmp_path / 'programs', old=old)}"
     run = act.run(workflow(step()))
     assert run.jobs == {"test.yml/one": "failure"}
-    assert "no Python 3.11" in run.annotations("error")[0]["arg"]
+    assert "no Python 3.11 or newer on PATH. Add actions/setup-python" in run.annotations("error")[0]["arg"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_python_that_is_too_old_is_passed_over(act: Act, tmp_path: Path, index: StockedIndex) -> None:
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
+    act.variables["PATH"] = f"{act.tools}:{path_with_new_python_last(tmp_path / 'programs')}"
+    run = act.run(workflow(step() + IMPORTS))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+
+
+def test_unknown_input_changes_nothing(act: Act, index: StockedIndex) -> None:
+    """The runner warns of it, and hands no action what it has not declared: none can refuse it."""
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
+    run = act.run(workflow(step({"fils": "absent.txt", "link_mode": "copy"}) + IMPORTS))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+
+
+def test_runner_without_a_temporary_folder(act: Act, index: StockedIndex) -> None:
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
+    act.withhold("RUNNER_TEMP")
+    run = act.run(workflow('      - run: echo "it is ${RUNNER_TEMP-unset}"\n' + step() + IMPORTS))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    assert "it is unset\n" in run.said
+    assert Path(run.outputs("si")["report"]).is_file()
+
+
+def test_setup_without_a_temporary_folder_says_so(act: Act) -> None:
+    act.withhold("RUNNER_TEMP")
+    run = act.run(workflow("      - uses: org/safe-install/actions/setup@v1\n"))
+    assert run.jobs == {"test.yml/one": "failure"}
+    assert "RUNNER_TEMP: the runner names no folder for temporary files" in run.said
+
+
+def test_full_disk_is_told_and_spoils_nothing(act: Act, index: StockedIndex, small_disk: Path) -> None:
+    act.write({"large.txt": pins(index.wheel("large", files={"large.bin": os.urandom(12_000_000)}))})
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
+    store = {"cache-dir": str(small_disk / "store")}
+    steps = step({**store, "files": "large.txt"}, name="full", more="        continue-on-error: true\n")
+    run = act.run(workflow(steps + step(store) + IMPORTS))
+    assert run.jobs == {"test.yml/one": "success"}, run.text
+    assert (run.outputs("full")["outcome"], run.outputs("full")["exit-code"]) == ("failed", "7")
+    assert run.annotations("error")[0]["kvPairs"]["title"] == "safe-install: disk-full"
+    assert "disk-full" in run.summaries[0]
+
+
+def test_report_that_its_disk_cannot_take_fails_the_job(act: Act, index: StockedIndex, small_disk: Path) -> None:
+    act.write({"requirements.txt": pins(index.wheel("alpha"))})
+    fill(small_disk)
+    run = act.run(workflow(step({"report": str(small_disk / "report.json")}) + "      - run: echo never\n"))
+    assert run.jobs == {"test.yml/one": "failure"}
+    assert run.outputs("si")["outcome"] == "failed"
+    assert f"cannot write the report to {small_disk / 'report.json'}" in run.said
+    assert "never\n" not in run.said
+
+
+@pytest.mark.parametrize("number", CANCELS)
 def test_cancelled_job_leaves_the_runner_fit_for_the_next(
     act: Act, index: StockedIndex, number: signal.Signals
 ) -> None:
     act.write({"requirements.txt": pins(index.wheel("alpha"), index.sdist("delta"))})
-    process = act.start(workflow(step()))
-    try:
-        deadline = time.monotonic() + 60
-        while index.files_read() == 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert process.poll() is None
-        assert index.files_read() > 0
-    finally:
-        os.killpg(process.pid, number)
-        process.communicate(timeout=60)
+    with stalled(index):
+        cancel_while_fetching(act.start(workflow(step())), index, number)
     again = act.run(workflow(step() + IMPORTS))
     assert again.jobs == {"test.yml/one": "success"}, again.text
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # it has no types of its own
 from helpers.act import ROOT
+from helpers.bad_input import (
+    CANCELS,
+    HOSTILE,
+    cancel_while_fetching,
+    fill,
+    path_with_new_python_last,
+    path_without_python,
+    stalled,
+)
 from helpers.capabilities import linux_only
 from helpers.gitlab import GitLab
 from helpers.missing_parts import program
 from helpers.stocked_index import StockedIndex, pins
 
 if TYPE_CHECKING:
+    import signal
+    from pathlib import Path
+
     from helpers.index import Offered
 
 pytestmark = [linux_only, pytest.mark.xdist_group("gitlab"), pytest.mark.index]
@@ -176,25 +187,19 @@ def test_value_that_an_input_does_not_allow_is_refused(gitlab: GitLab, inputs: d
     assert next(iter(inputs)) in run.said
 
 
-HOSTILE = {
-    "quotes": 'it\'s "so" `odd`',
-    "a command": "$(touch {place}) `touch {place}` ; touch {place}",
-    "a variable": "$HOME ${{HOME}} %PATH%",
-    "brackets": "]] && touch {place} #",
-    "YAML": "x: [y, *z] !reference [a]",
-    "no ASCII": "größer 中文",
-}
-
-
 @pytest.mark.parametrize("name", HOSTILE)
 def test_any_value_is_data_or_refused_by_name(gitlab: GitLab, index: StockedIndex, tmp_path: Path, name: str) -> None:
     place = tmp_path / "touched"
-    value = HOSTILE[name].format(place=place)
+    value = HOSTILE[name].replace("{place}", str(place))
     lock(gitlab, index.wheel("alpha"))
-    run = gitlab.run(pipeline(inputs={"args": value, "venv": value}))
-    assert not place.exists()
-    assert run.code != 0
-    assert "error[" in run.said, run.said
+    given: list[dict[str, object]] = [{"args": value, "venv": value}, {"files": [value]}]
+    for inputs in given:
+        run = gitlab.run(pipeline(inputs=inputs))
+        assert not place.exists()
+        assert run.code != 0
+        # What has to be one line GitLab itself refuses.
+        assert "error[" in run.said or "`args` input" in run.said, run.said
+        assert "found 1.0 " not in run.said
 
 
 def test_missing_lock_is_told(gitlab: GitLab) -> None:
@@ -203,15 +208,66 @@ def test_missing_lock_is_told(gitlab: GitLab) -> None:
     assert "error[no-lock]" in run.said
 
 
-def test_job_without_python_says_what_to_add(gitlab: GitLab) -> None:
-    path = gitlab.home / "path"
-    path.mkdir()
-    for each in Path("/usr/bin").iterdir():
-        if not each.name.startswith("python"):
-            (path / each.name).symlink_to(each)
-    run = gitlab.run(pipeline(more=f"  variables: {{PATH: {json.dumps(str(path))}}}\n"))
+def on_path(*folders: Path) -> str:
+    """What a job says to have no other programs."""
+    return f"  variables: {{PATH: {json.dumps(os.pathsep.join(map(str, folders)))}}}\n"
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_job_without_new_python_says_what_to_add(gitlab: GitLab, tmp_path: Path, old: bool) -> None:
+    run = gitlab.run(pipeline(more=on_path(path_without_python(tmp_path / "path", old=old))))
     assert run.code != 0
-    assert "no Python 3.11" in run.said
+    assert "no Python 3.11 or newer on PATH" in run.said
+    assert "hint: use an image that has one" in run.said
+
+
+def test_python_that_is_too_old_is_passed_over(gitlab: GitLab, tmp_path: Path, index: StockedIndex) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    run = gitlab.run(pipeline(more=on_path(path_with_new_python_last(tmp_path / "path"))))
+    assert run.code == 0, run.said
+    assert "found 1.0 " in run.said
+
+
+def test_jobs_with_the_same_environment_leave_it_right(gitlab: GitLab, index: StockedIndex, tmp_path: Path) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    venv = tmp_path / "one venv"
+    matrix = "  parallel: {matrix: [{NUMBER: ['1', '2', '3', '4']}]}\n"
+    run = gitlab.run(pipeline(inputs={"venv": str(venv)}, more=matrix))
+    assert run.code == 0, run.said
+    assert run.said.count(f"found 1.0 {venv}") == 4
+
+
+def test_full_disk_is_told_and_spoils_nothing(gitlab: GitLab, index: StockedIndex, small_disk: Path) -> None:
+    lock(gitlab, index.wheel("large", files={"large.bin": os.urandom(12_000_000)}))
+    inputs: dict[str, object] = {"cache-dir": str(small_disk / "store")}
+    run = gitlab.run(pipeline(inputs=inputs))
+    assert run.code != 0
+    assert "error[disk-full]" in run.said
+    lock(gitlab, index.wheel("alpha"))
+    again = gitlab.run(pipeline(inputs=inputs))
+    assert again.code == 0, again.said
+    assert "found 1.0 " in again.said
+
+
+def test_report_that_its_disk_cannot_take_fails_the_job(gitlab: GitLab, index: StockedIndex, small_disk: Path) -> None:
+    lock(gitlab, index.wheel("alpha"))
+    fill(small_disk)
+    run = gitlab.run(pipeline(inputs={"report": str(small_disk / "report.json")}))
+    assert run.code != 0
+    assert f"cannot write the report to {small_disk / 'report.json'}" in run.said
+    assert "found 1.0 " not in run.said
+
+
+@pytest.mark.parametrize("number", CANCELS)
+def test_cancelled_job_leaves_the_runner_fit_for_the_next(
+    gitlab: GitLab, index: StockedIndex, number: signal.Signals
+) -> None:
+    lock(gitlab, index.wheel("alpha"), index.sdist("delta"))
+    with stalled(index):
+        cancel_while_fetching(gitlab.start(pipeline()), index, number)
+    again = gitlab.run(pipeline())
+    assert again.code == 0, again.said
+    assert "found 1.0 " in again.said
 
 
 def test_nothing_leaks_into_other_jobs(gitlab: GitLab) -> None:

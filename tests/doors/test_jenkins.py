@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from helpers.act import ROOT
+from helpers.bad_input import (
+    CANCELS,
+    HOSTILE,
+    cancel_while_fetching,
+    fill,
+    path_with_new_python_last,
+    path_without_python,
+    stalled,
+)
 from helpers.capabilities import linux_only
-from helpers.groovy import Pipeline, run_pipeline
+from helpers.groovy import Pipeline, run_pipeline, start_pipeline
 from helpers.stocked_index import StockedIndex, pins
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
+    from pathlib import Path
 
     from helpers.index import Offered
 
@@ -21,10 +32,10 @@ Run = "Callable[[str], Pipeline]"
 
 
 @pytest.fixture
-def run(tmp_path: Path, variables: dict[str, str]) -> Callable[[str], Pipeline]:
-    """Runs a script in a workspace, as a job of Jenkins."""
+def job(tmp_path: Path, variables: dict[str, str]) -> dict[str, str]:
+    """What Jenkins hands to a job."""
     workspace = tmp_path / "work space"
-    of_job = {
+    return {
         **variables,
         "BUILD_TAG": "jenkins-job-7",
         "JENKINS_URL": "https://jenkins.example.org/",
@@ -33,7 +44,12 @@ def run(tmp_path: Path, variables: dict[str, str]) -> Callable[[str], Pipeline]:
         "EXECUTOR_NUMBER": "1",
         "SET": "replaced",
     }
-    return lambda script: run_pipeline(script, library=ROOT / "jenkins", folder=tmp_path, variables=of_job)
+
+
+@pytest.fixture
+def run(tmp_path: Path, job: dict[str, str]) -> Callable[[str], Pipeline]:
+    """Runs a script in a workspace, as a job of Jenkins."""
+    return lambda script: run_pipeline(script, library=ROOT / "jenkins", folder=tmp_path, variables=job)
 
 
 def lock(tmp_path: Path, *files: Offered) -> None:
@@ -102,23 +118,15 @@ def test_failure_ends_as_was_asked_for(run: Callable[[str], Pipeline], end: str,
         assert isinstance(done.value, str)
 
 
-HOSTILE = {
-    "quotes": 'it\'s "so" `odd`',
-    "a command": "$(touch {place}) `touch {place}` ; touch {place}",
-    "a variable": "$SET ${SET} $$ %PATH%",
-    "lines": "one\n::error::two",
-    "brackets": "]] && touch {place} #",
-    "no ASCII": "größer 中文",
-    "very long": "x" * 10_000,
-}
+VALUES = {**HOSTILE, "a variable of the job": "$SET ${SET} $$"}
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", VALUES)
 def test_any_value_is_data_or_refused_by_name(
     run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex, name: str
 ) -> None:
     place = tmp_path / "touched"
-    value = HOSTILE[name].replace("{place}", str(place))
+    value = VALUES[name].replace("{place}", str(place))
     lock(tmp_path, index.wheel("alpha"))
     (tmp_path / "value").write_text(value, encoding="utf-8")
     done = run(
@@ -140,13 +148,87 @@ def test_missing_lock_is_told(run: Callable[[str], Pipeline]) -> None:
     assert "no-lock" in str(run("safeInstall()").error)
 
 
-def test_agent_without_python_says_what_to_add(run: Callable[[str], Pipeline], tmp_path: Path) -> None:
-    folder = tmp_path / "path"
-    folder.mkdir()
-    (folder / "rm").symlink_to("/bin/rm")
+@pytest.mark.parametrize("old", [False, True])
+def test_agent_without_new_python_says_what_to_add(run: Callable[[str], Pipeline], tmp_path: Path, old: bool) -> None:
+    folder = path_without_python(tmp_path / "path", old=old)
     done = run(f"withEnv(['PATH={folder}']) {{ safeInstall() }}")
-    assert "no Python 3.11" in done.said
+    assert "no Python 3.11 or newer on PATH" in done.said
+    assert "hint: install one" in done.said
     assert done.error is not None
+
+
+def test_python_that_is_too_old_is_passed_over(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    folder = path_with_new_python_last(tmp_path / "path")
+    done = run(f"return withEnv(['PATH={folder}']) {{ safeInstall() }}")
+    assert done.error is None, done.said
+    assert done.value["outcome"] == "done"
+
+
+def test_branches_with_the_same_environment_leave_it_right(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    venv = tmp_path / "one venv"
+    done = run(
+        "Map branches = [:]\n"
+        "for (number in 1..6) {\n"
+        f"  branches[number.toString()] = {{ withSafeInstall(venv: '{venv}') {{\n"
+        "    sh 'python -c \"import alpha, sys; print(alpha.__version__, sys.prefix)\"' } }\n"
+        "}\nparallel(branches)\nreturn 'after'"
+    )
+    assert [each for each in done.log if "failed" in each] == []
+    assert done.said.count(f"1.0 {venv}\n") == 6
+
+
+def test_agent_without_a_temporary_folder(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex, job: dict[str, str]
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    del job["WORKSPACE_TMP"]
+    assert run("return safeInstall()").value["outcome"] == "done"
+
+
+def test_full_disk_is_told_and_spoils_nothing(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex, small_disk: Path
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    large = pins(index.wheel("large", files={"large.bin": os.urandom(12_000_000)}))
+    (tmp_path / "work space" / "large.txt").write_text(large)
+    store = f"cacheDir: '{small_disk / 'store'}'"
+    done = run(f"return [safeInstall(files: 'large.txt', onFailure: 'ignore', {store}), safeInstall({store})]")
+    assert done.error is None, done.said
+    full, next_one = done.value
+    assert (full["error"]["code"], full["exit_code"]) == ("disk-full", 7)
+    assert next_one["outcome"] == "done"
+
+
+def test_report_that_its_disk_cannot_take_fails_the_build(
+    run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex, small_disk: Path
+) -> None:
+    lock(tmp_path, index.wheel("alpha"))
+    fill(small_disk)
+    done = run(f"withSafeInstall(report: '{small_disk / 'report.json'}') {{ sh 'echo RAN' }}")
+    assert "no-report" in str(done.error)
+    assert f"cannot write the report to {small_disk / 'report.json'}" in done.said
+    assert "RAN" not in done.said
+
+
+@pytest.mark.parametrize("number", CANCELS)
+def test_cancelled_build_leaves_the_agent_fit_for_the_next(
+    run: Callable[[str], Pipeline],
+    job: dict[str, str],
+    tmp_path: Path,
+    index: StockedIndex,
+    number: signal.Signals,
+) -> None:
+    lock(tmp_path, index.wheel("alpha"), index.sdist("delta"))
+    with stalled(index):
+        started = start_pipeline("safeInstall()", library=ROOT / "jenkins", folder=tmp_path, variables=job)
+        cancel_while_fetching(started, index, number)
+    assert run("return safeInstall()").value["outcome"] == "done"
 
 
 def test_change_request_is_not_trusted(run: Callable[[str], Pipeline], tmp_path: Path, index: StockedIndex) -> None:

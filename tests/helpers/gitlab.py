@@ -60,7 +60,17 @@ class GitLab:
         return path
 
     def run(self, pipeline: str, *arguments: str) -> Run:
-        """Commit everything, and run *pipeline*."""
+        """Commit everything, run *pipeline*, and wait for it."""
+        process = self.start(pipeline, *arguments)
+        try:
+            stdout, _ = process.communicate(timeout=240)
+        finally:
+            process.kill()
+            process.wait()
+        return Run(process.returncode, _COLOUR.sub("", stdout))
+
+    def start(self, pipeline: str, *arguments: str) -> subprocess.Popen[str]:
+        """As `run`, without waiting; at the head of a process group of its own."""
         self.write(".gitlab-ci.yml", pipeline)
         self._git("add", "--all")
         self._git(
@@ -68,7 +78,7 @@ class GitLab:
         )
         given = [part for name, value in self.variables.items() for part in ("--variable", f"{name}={value}")]
         options = ["--force-shell-executor", "--shell-isolation", "--no-artifacts-to-source", *given]
-        done = subprocess.run(
+        return subprocess.Popen(
             [_PROGRAM, *options, *arguments],
             cwd=self.project,
             env={
@@ -81,10 +91,8 @@ class GitLab:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
-            timeout=240,
-            check=False,
+            start_new_session=True,
         )
-        return Run(done.returncode, _COLOUR.sub("", done.stdout))
 
     def forget(self) -> None:
         """Let the next job meet a runner that knows nothing."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parents[1] / "doors" / "jenkins"
 _JAR = Path("/usr/share/java/groovy-all.jar")
+_RESULT = "result.json"
 _REMEDY = "apt-get install groovy (as tests/install-parts.sh does)"
 
 
@@ -37,23 +38,33 @@ class Pipeline:
 
 def run_pipeline(script: str, *, library: Path, folder: Path, variables: Mapping[str, str]) -> Pipeline:
     """Run *script* in ``folder/work space`` with the steps of *library*."""
+    process = start_pipeline(script, library=library, folder=folder, variables=variables)
+    try:
+        said, _ = process.communicate(timeout=200)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, said
+    document = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    return Pipeline(document.get("value"), document.get("error"), document["log"], document["groovy"])
+
+
+def start_pipeline(script: str, *, library: Path, folder: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    """As `run_pipeline`, without waiting; at the head of a process group of its own."""
     java = shutil.which("java")
     if java is None or not _JAR.exists():
         missing("Groovy", _REMEDY)
     workspace = folder / "work space"
     workspace.mkdir(exist_ok=True)
-    source, result = folder / "pipeline.groovy", folder / "result.json"
+    source = folder / "pipeline.groovy"
     source.write_text(script, encoding="utf-8")
     options: list[str | Path] = ["-Xshare:auto", "-Dfile.encoding=UTF-8", f"-Dstubs={HERE / 'stubs'}", "-cp", _JAR]
-    done = subprocess.run(
-        [java, *options, "groovy.ui.GroovyMain", HERE / "run.groovy", library, workspace, result, source],
+    return subprocess.Popen(
+        [java, *options, "groovy.ui.GroovyMain", HERE / "run.groovy", library, workspace, folder / _RESULT, source],
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", **variables},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=200,
-        check=False,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    document = json.loads(result.read_text(encoding="utf-8"))
-    return Pipeline(document.get("value"), document.get("error"), document["log"], document["groovy"])
