@@ -48,8 +48,8 @@ def path_without_python(folder: Path, *, old: bool) -> Path:
         if not each.name.startswith(("python", "pypy")):
             (folder / each.name).symlink_to(each)
     if old:
-        # Those that a version manager keeps begin with the oldest.
-        found = next((path for path in other_interpreters() if "/3." in str(path)), None)
+        too_old = ("3.8.", "3.9.", "3.10.")
+        found = next((path for path in other_interpreters() if path.parts[-3].startswith(too_old)), None)
         for name in ("python3", "python"):
             if found:
                 (folder / name).symlink_to(found)
