@@ -86,7 +86,7 @@ def html_page(report: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(
         report={**report, "distributions": distributions},
         phases=[*(phase for phase in _PHASES if phase in found), *sorted(found - set(_PHASES))],
-        known=_PHASES,
+        colour=lambda phase: phase if phase in _PHASES else "other",
         bytes=human_bytes,
         percent=lambda value: min(100.0, 100 * max(0.0, float(value)) / seconds),
     )
