@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Each program and the package that brings it. Only root makes disks.
-declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux [groovy]=groovy [npm]=npm [rsync]=rsync)
+declare -A parts=([git]=git [strace]=strace [setpriv]=util-linux [groovy]=groovy [npm]=npm [rsync]=rsync
+    [chromium]=chromium [pdftotext]=poppler-utils)
 if [ "$(id -u)" = 0 ]; then
     parts+=([mkfs.xfs]=xfsprogs [mkfs.btrfs]=btrfs-progs [mkfs.ext4]=e2fsprogs)
 fi
