@@ -122,9 +122,11 @@ class Lab:
                 note.write_text(json.dumps(done, indent=1))
 
     def _parts(self) -> Iterator[tuple[str, str, Any]]:
-        yield "Wine", f"{_RELEASE} {_digest(HERE / 'make-wine.sh')}", self._make_wine
+        wine = f"{_RELEASE} {_digest(HERE / 'make-wine.sh')}"
+        yield "Wine", wine, self._make_wine
         for version, sha256 in PYTHONS.items():
-            origin = " ".join((sha256, *map(_digest, (HERE / "requirements.txt", HERE / "sitecustomize.py"))))
+            # It lies in the folder that Wine is made in, and goes with it.
+            origin = " ".join((wine, sha256, *map(_digest, (HERE / "requirements.txt", HERE / "sitecustomize.py"))))
             yield f"Python {version}", origin, lambda version=version: self._make_python(version)
 
     def _make_wine(self) -> None:
