@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import packaging
 import pytest
 from helpers.capabilities import needs_rights, needs_symlinks, unix_only
+from helpers.repacked import repack
 from helpers.wheels import make_wheel
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -44,6 +45,7 @@ class Bootstrap:
     index: LocalIndex
     variables: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    isolation: str = "-I"
 
     @property
     def tools(self) -> Path:
@@ -51,7 +53,8 @@ class Bootstrap:
 
     def arguments(self, *arguments: str) -> list[str]:
         own = ("--lock", str(self.folder / "lock.txt"), "--source", str(self.folder / "src"))
-        return [sys.executable, "-I", str(SCRIPT), *own, "--tool-dir", str(self.tools), *self.options, *arguments]
+        own += ("--tool-dir", str(self.tools))
+        return [sys.executable, self.isolation, str(SCRIPT), *own, *self.options, *arguments]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -397,6 +400,38 @@ def test_the_lock_of_the_repository_meets_what_the_project_needs() -> None:
             seen.add(name)
             waiting += [Requirement(text) for text in metadata.requires(name) or ()]
     assert "packaging" in locked
+
+
+@pytest.fixture(scope="module")
+def real_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the real command needs: a lock, and a folder with the wheels that it names."""
+    folder = tmp_path_factory.mktemp("real parts")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (folder / "lock.txt").write_text(repack(project["dependencies"], folder / "wheels"), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_real_command_is_made_by_many_at_once_and_installs(bootstrap: Bootstrap, real_parts: Path) -> None:
+    """Of Python there is only the standard library, so that the tool is all it has."""
+    bootstrap.isolation = "-IS"
+    bootstrap.options = ("--lock", str(real_parts / "lock.txt"), "--source", str(ROOT / "src"))
+    bootstrap.options += ("--wheels", str(real_parts / "wheels"))
+    for name in ("USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP"):
+        bootstrap.variables[name] = str(bootstrap.folder)
+    processes = [bootstrap.start("--", "--version") for _ in range(4)]
+    for process in processes:
+        stdout, stderr = process.communicate(timeout=120)
+        assert (process.returncode, stdout.partition(" ")[0], stderr) == (0, "ci-install", "")
+    assert len(bootstrap.made()) == 1
+    filename, content = make_wheel("local", "1.0")
+    (bootstrap.folder / "offered").mkdir()
+    (bootstrap.folder / "offered" / filename).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    (bootstrap.folder / "requirements.txt").write_text(f"local==1.0 --hash=sha256:{digest}\n", encoding="utf-8")
+    bootstrap("--", "sync", "requirements.txt", "--no-index", "--find-links", "offered")
+    python = bootstrap.folder / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    subprocess.run([python, "-c", "import local; assert local.__version__ == '1.0'"], check=True)
 
 
 @pytest.mark.index
