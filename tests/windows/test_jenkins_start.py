@@ -5,16 +5,24 @@ What the cmd of Wine cannot show: ``forfiles``, a program that Wine does not hav
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from helpers.capabilities import is_wine
+from helpers.repacked import repack
+from helpers.stocked_index import StockedIndex, pins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "jenkins" / "resources" / "org" / "safeinstall"
@@ -80,7 +88,7 @@ class Agent:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.folder,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert not self.script.exists()
@@ -158,3 +166,53 @@ def test_reports_of_last_week_are_removed(agent: Agent) -> None:
     if is_wine():
         pytest.skip("Wine has no forfiles")
     assert not old.exists()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, StockedIndex]]:
+    """A checkout, and an index that has what its command needs: the wheels of this Python, packed again."""
+    folder = tmp_path_factory.mktemp("real")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "bootstrap", folder / "bootstrap", ignore=shutil.ignore_patterns("__pycache__"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lock = repack(project["dependencies"], folder / "wheels")
+    (folder / "bootstrap" / "requirements.txt").write_text(lock, encoding="utf-8")
+    with StockedIndex() as index:
+        for wheel in (folder / "wheels").iterdir():
+            index.add(wheel.name, wheel.read_bytes(), metadata=False)
+        yield folder, index
+
+
+@pytest.mark.slow
+def test_command_of_a_checkout_installs_and_reports(agent: Agent, real: tuple[Path, StockedIndex]) -> None:
+    """What it prints has letters that the code page of most Windows lacks."""
+    checkout, index = real
+    workspace, report = agent.folder / "work space", agent.temporary / "report.json"
+    workspace.mkdir()
+    (workspace / "requirements.txt").write_text(pins(index.wheel("alpha")), encoding="utf-8")
+    variables = {
+        "JENKINS_URL": "https://jenkins.example.org/",
+        "BUILD_TAG": "jenkins-job-7",
+        "EXECUTOR_NUMBER": "1",
+        "PYTHONIOENCODING": "cp1252",
+        "WORKSPACE": str(workspace),
+        "WORKSPACE_TMP": str(agent.temporary),
+        "LOCALAPPDATA": str(agent.folder / "local"),
+        "SAFE_INSTALL_SOURCE": str(checkout),
+        "SAFE_INSTALL_TOOL_DIR": str(agent.folder / "tool"),
+        "PIP_INDEX_URL": index.url,
+        "PIP_CONFIG_FILE": os.devnull,
+        "SAFE_INSTALL_INPUT_FILES": str(workspace / "requirements.txt"),
+        "SAFE_INSTALL_INPUT_VENV": str(workspace / "%PATH% !a!"),
+        "SAFE_INSTALL_INPUT_REPORT": str(report),
+    }
+    code, said = agent(**variables)
+    assert code == 0, said
+    assert "Traceback" not in said
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert (found["outcome"], found["layout"]["platform"]) == ("done", "jenkins")
+    assert found["layout"]["venv"] == str(workspace / "%PATH% !a!")
+    subprocess.run([found["layout"]["python"], "-c", "import alpha"], check=True)
+    code, said = agent(**{**variables, "SAFE_INSTALL_INPUT_FILES": str(workspace / "absent é 中.txt")})
+    assert json.loads(report.read_text(encoding="utf-8"))["exit_code"] == code
+    assert (code, "Traceback" in said) == (2, False), said
