@@ -131,9 +131,9 @@ def test_any_name_of_python_is_found(agent: Agent, name: str) -> None:
     assert agent()[0] == 5
 
 
-def test_agent_without_python_says_what_to_add(agent: Agent) -> None:
-    agent.path = []
-    code, said = agent()
+@pytest.mark.parametrize("path", [SYSTEM, "D:\\nowhere"])
+def test_agent_without_python_says_what_to_add(agent: Agent, path: str) -> None:
+    code, said = agent(PATH=path)
     assert (code, said.splitlines()[0]) == (8, ENDED)
     assert "SAFE_INSTALL_TOOL_PYTHON" in said.splitlines()[1]
 

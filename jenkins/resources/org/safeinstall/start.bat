@@ -12,13 +12,13 @@ if defined _python (
 for %%P in (py python python3) do if not defined _python (
     call %%P -c "import sys; sys.exit(sys.version_info < (3, 11))" >nul 2>nul && set "_python=%%P"
 )
-if defined _python (
-    call "%%_python%%" -P -c "import os, runpy; runpy.run_path(os.environ['SAFE_INSTALL_START'], run_name='__main__')" door jenkins
-) else (
+if not defined _python (
     echo error[no-python]: this agent has no Python 3.11 or newer on PATH
     echo   hint: install one, or name one in SAFE_INSTALL_TOOL_PYTHON; environments may be of any CPython from 3.8
-    cmd /c exit 8
+    del "%SAFE_INSTALL_START%" >nul 2>nul
+    exit /b 8
 )
+call "%%_python%%" -P -c "import os, runpy; runpy.run_path(os.environ['SAFE_INSTALL_START'], run_name='__main__')" door jenkins
 set "_code=%errorlevel%"
 del "%SAFE_INSTALL_START%" >nul 2>nul
 exit /b %_code%
