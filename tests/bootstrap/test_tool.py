@@ -52,8 +52,8 @@ class Bootstrap:
         return self.folder / "tools"
 
     def arguments(self, *arguments: str) -> list[str]:
-        own = ("--lock", str(self.folder / "lock.txt"), "--source", str(self.folder / "src"))
-        own += ("--tool-dir", str(self.tools))
+        own = ["--lock", str(self.folder / "lock.txt"), "--source", str(self.folder / "src")]
+        own += ["--tool-dir", str(self.tools)]
         return [sys.executable, self.isolation, str(SCRIPT), *own, *self.options, *arguments]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
