@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -263,9 +264,9 @@ def test_no_process_of_the_browser_is_left(tmp_path: Path, pages: Path) -> None:
 
 def named_in_processes(folder: Path) -> bool:
     """Whether a process has *folder* in its command line or its surroundings."""
-    for file in Path("/proc").glob("[0-9]*/*"):
-        if file.name in {"cmdline", "environ"}:
+    for process in os.listdir("/proc"):
+        for name in ("cmdline", "environ") if process.isdigit() else ():
             with contextlib.suppress(OSError):
-                if bytes(folder) in file.read_bytes():
+                if bytes(folder) in Path("/proc", process, name).read_bytes():
                     return True
     return False

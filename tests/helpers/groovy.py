@@ -33,12 +33,23 @@ class Pipeline:
     @property
     def said(self) -> str:
         """What its shells printed."""
-        return "".join(each.get("sh", "") for each in self.log)
+        return "".join(each.get("sh", "") + each.get("bat", "") for each in self.log)
 
 
-def run_pipeline(script: str, *, library: Path, folder: Path, variables: Mapping[str, str]) -> Pipeline:
-    """Run *script* in ``folder/work space`` with the steps of *library*."""
-    process = start_pipeline(script, library=library, folder=folder, variables=variables)
+def run_pipeline(
+    script: str,
+    *,
+    library: Path,
+    folder: Path,
+    variables: Mapping[str, str],
+    windows: Mapping[str, object] | None = None,
+) -> Pipeline:
+    """Run *script* in ``folder/work space`` with the steps of *library*.
+
+    :param windows: of an agent that is one: ``drive``, the folder that its drive D: is; ``variables``; and ``command``,
+        which runs what a file with ``environment``, ``folder`` and ``script`` says.
+    """
+    process = start_pipeline(script, library=library, folder=folder, variables=variables, windows=windows)
     try:
         said, _ = process.communicate(timeout=200)
     finally:
@@ -49,7 +60,14 @@ def run_pipeline(script: str, *, library: Path, folder: Path, variables: Mapping
     return Pipeline(document.get("value"), document.get("error"), document["log"], document["groovy"])
 
 
-def start_pipeline(script: str, *, library: Path, folder: Path, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+def start_pipeline(
+    script: str,
+    *,
+    library: Path,
+    folder: Path,
+    variables: Mapping[str, str],
+    windows: Mapping[str, object] | None = None,
+) -> subprocess.Popen[str]:
     """As `run_pipeline`, without waiting; at the head of a process group of its own."""
     java = shutil.which("java")
     if java is None or not _JAR.exists():
@@ -58,9 +76,21 @@ def start_pipeline(script: str, *, library: Path, folder: Path, variables: Mappi
     workspace.mkdir(exist_ok=True)
     source = folder / "pipeline.groovy"
     source.write_text(script, encoding="utf-8")
+    described = folder / "windows.json"
+    described.write_text(json.dumps(windows or {}), encoding="utf-8")
     options: list[str | Path] = ["-Xshare:auto", "-Dfile.encoding=UTF-8", f"-Dstubs={HERE / 'stubs'}", "-cp", _JAR]
+    command = [
+        java,
+        *options,
+        "groovy.ui.GroovyMain",
+        HERE / "run.groovy",
+        library,
+        workspace,
+        folder / _RESULT,
+        source,
+    ]
     return subprocess.Popen(
-        [java, *options, "groovy.ui.GroovyMain", HERE / "run.groovy", library, workspace, folder / _RESULT, source],
+        [*command, described],
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,6 +1,8 @@
-// run.groovy LIBRARY WORKSPACE RESULT SCRIPT: run a pipeline's script with the steps of the library, on the Groovy that
+// run.groovy LIBRARY WORKSPACE RESULT SCRIPT WINDOWS: run a pipeline's script with the steps of the library, on the Groovy that
 // Jenkins runs. The steps are stand-ins that really do what Jenkins' do: sh runs the shell, writeFile writes.
+// WINDOWS describes an agent with Windows, whose drive D: is a folder here; it holds {} for an agent that is this machine.
 import groovy.json.JsonOutput
+import groovy.json.JsonSlurperClassic
 import java.util.regex.Matcher
 import org.codehaus.groovy.control.CompilerConfiguration
 
@@ -14,6 +16,7 @@ abstract class Pipeline extends Script {
         @Override protected List childValue(List parent) { return new ArrayList(parent) }
     }
     static GroovyShell shell
+    static Map windows
 
     // A file of vars/ is a step.
     def methodMissing(String name, Object args) {
@@ -25,11 +28,11 @@ abstract class Pipeline extends Script {
     def node(Closure body) { return body() }
     void checkout(Object source) {}
     Object getScm() { return null }
-    boolean isUnix() { return true }
+    boolean isUnix() { return !windows }
     String pwd(Map options) {
         File folder = options.tmp ? new File(workspace.path + '@tmp') : workspace
         folder.mkdirs()
-        return folder.path
+        return nameOf(folder)
     }
     void error(String text) { throw new IllegalStateException("error: ${text}") }
     void unstable(String text) { log << [unstable: text] }
@@ -65,7 +68,7 @@ abstract class Pipeline extends Script {
             }
             if (name.contains('+')) {
                 name = name.substring(0, name.indexOf('+'))
-                value = value + ':' + now[name]
+                value = value + (isUnix() ? ':' : ';') + now[name]
             }
             mine << [name, value]
         }
@@ -95,21 +98,49 @@ abstract class Pipeline extends Script {
     }
     def sh(String script) { return sh(script: script) }
 
+    // cmd gets the script in a file, with the line ends of Windows.
+    def bat(Map options) {
+        File request = File.createTempFile('request', '.json', new File(windows.drive))
+        File script = new File(request.path + '.bat')
+        script.setText(options.script.replaceAll(/\r?\n/, '\r\n'), 'UTF-8')
+        Map asked = [environment: environment(), folder: nameOf(workspace), script: nameOf(script)]
+        request.setText(JsonOutput.toJson(asked), 'UTF-8')
+        Process process = new ProcessBuilder(windows.command + nameOf(request)).redirectErrorStream(true).start()
+        process.outputStream.close()
+        String output = process.inputStream.getText('UTF-8')
+        int code = process.waitFor()
+        script.delete()
+        request.delete()
+        log << [bat: output]
+        if (options.returnStatus) { return code }
+        if (code != 0) { throw new IllegalStateException("script returned exit code ${code}") }
+        return null
+    }
+    def bat(String script) { return bat(script: script) }
+
     private Map environment() {
-        Map found = new HashMap(System.getenv())
+        Map found = new HashMap(windows ? windows.variables : System.getenv())
         overrides.get().each { name, value -> found[name] = value }
         return found
     }
+    private String nameOf(File file) {
+        return isUnix() ? file.path : 'D:' + file.path.substring(windows.drive.length()).replace('/', '\\')
+    }
     private File at(String path) {
+        if (!isUnix()) {
+            String local = path.replace('\\', '/')
+            return local.startsWith('D:/') ? new File(windows.drive, local.substring(3)) : new File(workspace, local)
+        }
         File file = new File(path)
         return file.absolute ? file : new File(workspace, path)
     }
 
 }
 
-def (library, workspace, result, script) = args as List
+def (library, workspace, result, script, windows) = args as List
 Pipeline.library = library
 Pipeline.workspace = new File(workspace)
+Pipeline.windows = new JsonSlurperClassic().parse(new File(windows), 'UTF-8')
 CompilerConfiguration configuration = new CompilerConfiguration(scriptBaseClass: Pipeline.name, sourceEncoding: 'UTF-8')
 configuration.setClasspathList(["${library}/src".toString(), System.getProperty("stubs")])
 Pipeline.shell = new GroovyShell(this.class.classLoader, new Binding(), configuration)

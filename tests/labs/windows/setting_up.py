@@ -75,9 +75,8 @@ class Lab:
         :param command: paths as they are inside.
         """
         settings = [f"{name}={value}" for name, value in (variables or {}).items()]
-        namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--ipc", "--fork", "--kill-child"]
         with subprocess.Popen(
-            [*namespaces, "/bin/sh", str(HERE / "inside.sh"), str(self.system), *settings, *command],
+            [*self.entrance(), *settings, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,6 +90,11 @@ class Lab:
                 process.kill()
                 raise
         return process.returncode
+
+    def entrance(self) -> list[str]:
+        """What comes before the variables and the program of a command that is to be run inside; see `run`."""
+        namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--ipc", "--fork", "--kill-child"]
+        return [*namespaces, "/bin/sh", str(HERE / "inside.sh"), str(self.system)]
 
     def run_python(self, version: str, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
         """Run a CPython for Windows. As `run`."""
