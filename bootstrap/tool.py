@@ -88,7 +88,9 @@ def main(arguments: Sequence[str]) -> NoReturn:
         sys.exit(failure.exit_code)
     except OSError as error:
         sys.stderr.write(f"error[tool-unusable]: cannot make the tool in {options.tool_dir}: {error}\n")
-        sys.stderr.write("  hint: name a folder that this user can write with --tool-dir or SAFE_INSTALL_TOOL_DIR\n")
+        short = "with a short path " if os.name == "nt" else ""  # paths end at 260 characters there
+        hint = f"name a folder {short}that this user can write with --tool-dir or SAFE_INSTALL_TOOL_DIR"
+        sys.stderr.write(f"  hint: {hint}\n")
         sys.exit(_STORE)
     except KeyboardInterrupt:
         sys.exit(130)
