@@ -55,7 +55,7 @@ def test_github_workflow(tmp_path: Path, checkout: Path, variables: dict[str, st
     nothing = tmp_path / "setup-python"
     nothing.mkdir()
     (nothing / "action.yml").write_text(
-        "name: n\ndescription: n\ninputs: {python-version: {description: n}}\nruns: {using: composite, steps: [{run: exit, shell: sh}]}\n"
+        "name: n\ndescription: n\ninputs: {python-version: {description: n}}\nruns: {using: composite, steps: [{run: exit, shell: bash}]}\n"
     )
     (used,) = re.findall(r"actions/setup-python@\w+", text)
     act.local_actions[used] = nothing
