@@ -40,6 +40,12 @@ What the folders can do is not asked of the platform but found by doing it there
 overlay lowers link mode and locks as the page on [file systems](file-systems.md) says, and `ci-install doctor` names
 the reason.
 
+- With the user's home on NFS, the user's cache folder is one store for all hosts. Its files are copied into
+  environments on a local disk, since no link leads there from the server, and scratch stays local. Two hosts share such
+  a home in `tests/nfs/test_home.py`, with the variables of GitLab and of Jenkins.
+- On Windows the folder in the tool cache has no number, since it has one user there.
+- A runner that lives for one job has nothing to share with: name a seed, or carry the store in the platform's cache.
+
 ## Trust
 
 An untrusted job reads every layer and writes to none that others read.
