@@ -302,9 +302,8 @@ OPTIONS: tuple[Option, ...] = (
         name="timeout",
         kind="seconds",
         group="network",
-        default=30.0,
         commands=_FETCHING,
-        help="Give up on a connection that makes no progress for this long.",
+        help="Give up on a connection that makes no progress for this long.  [default: pip's, else 30 s]",
     ),
     Option(
         name="retry-budget",
@@ -613,7 +612,7 @@ class Settings:
     index_strategy: IndexStrategy = IndexStrategy.FIRST_INDEX
     keyring_provider: str = "auto"
     offline: bool = False
-    timeout: float = 30.0
+    timeout: float | None = None
     retry_budget: float = 60.0
     concurrent_downloads: int = 8
     cert: Path | None = None

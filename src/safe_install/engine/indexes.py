@@ -65,11 +65,13 @@ def _unique(*values: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _timeout(settings: Settings, defaults: IndexDefaults) -> float:
-    """Seconds; whoever sets ours to its default cannot be told from who does not, and gets pip's."""
-    if defaults.timeout and settings.timeout == type(settings).timeout:
-        return defaults.timeout
-    return settings.timeout
+def timeout_of(settings: Settings, surroundings: Surroundings) -> float:
+    """Return after how many seconds without progress a connection is given up."""
+    from ..index.settings import IndexSettings
+
+    if settings.timeout is not None:
+        return settings.timeout
+    return surroundings.index_defaults.timeout or IndexSettings.timeout
 
 
 def index_settings(settings: Settings, surroundings: Surroundings, file: FileOptions) -> IndexSettings:
@@ -88,7 +90,7 @@ def index_settings(settings: Settings, surroundings: Surroundings, file: FileOpt
         no_index=no_index,
         offline=settings.offline,
         strategy=settings.index_strategy,
-        timeout=_timeout(settings, defaults),
+        timeout=timeout_of(settings, surroundings),
         retry_budget=settings.retry_budget,
         concurrent_downloads=settings.concurrent_downloads,
         trusted_hosts=_unique(*settings.trusted_host, *file.trusted_hosts, *defaults.trusted_hosts),

@@ -11,6 +11,7 @@ from ..build.sdist import unpack_sdist
 from ..errors import SafeInstallError
 from ..models import ArchiveSource, Digest, DirectorySource, Hashes, VcsSource
 from ..redact import redact_url
+from .indexes import timeout_of
 from .jobs import KeyedOnce
 from .vanishing import entry_vanished, survive_vanishing
 
@@ -124,7 +125,7 @@ class Sources:
             source,
             folder,
             env=self._session.surroundings.variables,
-            timeout=settings.timeout,
+            timeout=timeout_of(settings, self._session.surroundings),
             retry_budget=settings.retry_budget,
             offline=settings.offline,
             sink=self._session.sink,

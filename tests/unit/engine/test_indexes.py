@@ -70,9 +70,10 @@ def test_own_index_beats_pips_no_index() -> None:
 
 
 def test_time_out_of_pip_holds_where_ours_is_not_set() -> None:
-    assert settle().timeout == Settings().timeout
+    assert settle().timeout == IndexSettings().timeout == 30.0
     assert settle(timeout=180.0).timeout == 180.0
     assert settle({"timeout": 5.0}, timeout=180.0).timeout == 5.0
+    assert settle({"timeout": 30.0}, timeout=180.0).timeout == 30.0, "what is said counts, be it the default or not"
 
 
 def test_trusted_hosts_of_all_are_trusted() -> None:
