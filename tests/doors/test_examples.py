@@ -227,29 +227,28 @@ def test_wrap(text: str, tmp_path: Path, console: Console, index: StockedIndex) 
     assert kept(console, "pip", "PIP_CACHE_DIR") == "wheels"
 
 
-@runs("docs/how-to/layers-and-seeds.md", 0, "console")
-def test_store_of_a_job(text: str, tmp_path: Path, console: Console, index: StockedIndex) -> None:
+def fetched_by_two_jobs(text: str, folder: Path, console: Console, index: StockedIndex) -> int:
+    """How many files two jobs read that install the same, one after the other, each with a folder of its own."""
     lock(console, index.wheel("alpha"))
     before = index.files_read()
     for number in range(2):
         shutil.rmtree(console.folder / ".venv", ignore_errors=True)
-        console.variables["JOB_FOLDER"] = str(tmp_path / f"job {number}")
+        console.variables["JOB_FOLDER"] = str(folder / f"job {number}")
         console.run(text)
         assert imported(console, "alpha")
+    return index.files_read() - before
+
+
+@runs("docs/how-to/layers-and-seeds.md", 0, "console")
+def test_store_of_a_job(text: str, tmp_path: Path, console: Console, index: StockedIndex) -> None:
+    assert fetched_by_two_jobs(text, tmp_path, console, index) == 1, "the next job did not find what the first one made"
+    for number in range(2):
         assert (tmp_path / f"job {number}" / "store" / "store.json").is_file()
-    assert index.files_read() == before + 1, "the next job did not find what the first one made"
 
 
 @runs("docs/how-to/layers-and-seeds.md", 1, "console")
 def test_job_that_is_not_trusted(text: str, tmp_path: Path, console: Console, index: StockedIndex) -> None:
-    lock(console, index.wheel("alpha"))
-    before = index.files_read()
-    for number in range(2):
-        shutil.rmtree(console.folder / ".venv", ignore_errors=True)
-        console.variables["JOB_FOLDER"] = str(tmp_path / f"job {number}")
-        console.run(text)
-        assert imported(console, "alpha")
-    assert index.files_read() == before + 2, "the next job found what the first one made"
+    assert fetched_by_two_jobs(text, tmp_path, console, index) == 2, "the next job found what the first one made"
 
 
 @runs("docs/how-to/layers-and-seeds.md", 2, "console")
