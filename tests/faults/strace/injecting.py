@@ -43,9 +43,7 @@ class Injection:
         name = self.target.call.name
         what = "signal=KILL" if self.error is None else f"error={self.error}"
         inject = f"inject={name}:{what}:when={self.target.when}"
-        # With a filter in the kernel other calls cost nothing, but signals are not delivered (strace 6.1).
-        quick = [] if self.error is None else ["--seccomp-bpf"]
-        return ["-f", *quick, "-e", f"trace={name}", "-P", self.target.path, "-e", inject]
+        return ["-f", "-e", f"trace={name}", "-P", self.target.path, "-e", inject]
 
     def __str__(self) -> str:
         return f"{self.error or 'KILL'} at {self.target.call.text}  [-P {self.target.path} when={self.target.when}]"
@@ -89,7 +87,7 @@ class Bench:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             self.world.restore()
-            done = self.world.strace(["-ff", "--seccomp-bpf", "-e", _TRACED], folder / "trace", self._arguments)
+            done = self.world.strace(["-ff", "-e", _TRACED], folder / "trace", self._arguments)
             assert done.returncode == 0, done.stderr
         return read_trace(folder)
 

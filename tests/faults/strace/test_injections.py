@@ -10,13 +10,14 @@ kills the process at it. Afterwards
 - after an error nothing half-made lies about;
 - a plain run of the same command succeeds, and everything is right.
 
-A sample of fixed seed is part of the test suite. All of it, which takes about an hour on two cores::
+A sample of fixed seed is part of the test suite. All of it, which takes more than an hour on two cores::
 
     python3 dev.py test tests/faults/strace --all-injections --numprocesses 2
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -45,7 +46,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     if (problem := missing_tracer()) is not None:
         missing("strace", problem)
     world = World(tmp_path)
-    with StockedIndex() as index:
+    with StockedIndex() as index, contextlib.closing(world):
         write_inputs(world, index)
         yield world
 

@@ -7,12 +7,10 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faults.strace import subject
+from faults.strace.server import Server
 from faults.strace.snapshot import Snapshot, walk
 from helpers.command import Command
 from helpers.environments import tree_of
@@ -28,10 +26,14 @@ from safe_install.store.trees import WheelTree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from faults.strace.server import Ended
     from helpers.command import Result
 
 # They name processes and times. What is in an entry is judged by itself.
 _VOLATILE = re.compile(r".*\.owner(\..*\.tmp)?|home/[^/]*/(leases|index-1|built-1|jobs|generations)/.*")
+# They also tell when something was done, and by which process.
+_TIMED = re.compile(r"home/[^/]*/(current|quarantine/[^/]*/reason\.json)")
+_TIME = re.compile(rb'"(when|pid|born)": [^\n]*|\b\d{10}\.\d+|"sha256":"[0-9a-f]{64}",')
 # Where no symbolic link can be made, an environment has copies of its interpreter and of the library that it needs.
 _INTERPRETER = re.compile(r"bin/python[0-9.]*")
 _LIBRARY = re.compile(r"lib/libpython[^/]*")
@@ -57,6 +59,7 @@ class World:
         # Away from all that is watched: the working folder is an argument of many a call.
         self.elsewhere = root / "elsewhere"
         self.elsewhere.mkdir()
+        self._server: Server | None = None
         self.inputs = root / "inputs"
         self.inputs.mkdir()
         self.command.variables |= {
@@ -65,6 +68,11 @@ class World:
             "SAFE_INSTALL_VENV": str(self.command.venv),
             "SAFE_INSTALL_PROGRESS": "no",
         }
+
+    def close(self) -> None:
+        """End the process that runs are forked from."""
+        if self._server is not None:
+            self._server.close()
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -90,22 +98,12 @@ class World:
         assert self._kept is not None
         self._kept.restore()
 
-    def strace(
-        self, options: Sequence[str], output: Path, arguments: Sequence[str | Path]
-    ) -> subprocess.CompletedProcess[str]:
+    def strace(self, options: Sequence[str], output: Path, arguments: Sequence[str | Path]) -> Ended:
         """Run the command, with the names of `subject`, under strace."""
         self.command.report_path.unlink(missing_ok=True)
-        tracer = ["strace", "-y", "-s", "4096", *options, "-o", str(output)]
-        return subprocess.run(
-            [*tracer, sys.executable, subject.__file__, str(os.getpid()), *map(str, arguments)],
-            cwd=self.elsewhere,
-            env=self.command.variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        if self._server is None:
+            self._server = Server(self.elsewhere, self.command.variables)
+        return self._server.strace(["-y", "-s", "4096", *options, "-o", str(output)], map(str, arguments))
 
     def run(self, *arguments: str | Path) -> Result:
         """Run the command as anybody would, from elsewhere."""
@@ -162,7 +160,9 @@ class World:
                 # Times of content are even seconds, and part of an entry; others are of no account.
                 facts.append(state.st_mtime_ns if state.st_mtime_ns % 10**9 == 0 else None)
                 if not _VOLATILE.fullmatch(place):
-                    facts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+                    data = path.read_bytes()
+                    data = _TIME.sub(b"", data) if _TIMED.fullmatch(place) else data
+                    facts.append(hashlib.sha256(data).hexdigest())
             found.update(json.dumps(facts).encode())
         return found.hexdigest()
 
