@@ -22,20 +22,29 @@ class Connections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._ended = False
 
     def trace(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Note a connection when it is made."""
+        """Note a connection when it is made; after `end` it ends at once, since nobody would ever wake its thread."""
         if event.endswith(_MADE):
             connection = facts["return_value"].get_extra_info("socket")
             if isinstance(connection, socket.socket):
                 with self._lock:
                     self._sockets.add(connection)
+                    ended = self._ended
+                if ended:
+                    _end(connection)
 
     def end(self) -> None:
-        """Wake every thread that reads or writes one of them; each gets an error."""
+        """Wake every thread that reads or writes one of them, now or later; each gets an error."""
         with self._lock:
+            self._ended = True
             sockets = list(self._sockets)
         for connection in sockets:
-            with suppress(OSError):  # it has gone by itself
-                # The plain method on purpose: that of a TLS socket takes its state away from the reading thread.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            _end(connection)
+
+
+def _end(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has gone by itself
+        # The plain method on purpose: that of a TLS socket takes its state away from the reading thread.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

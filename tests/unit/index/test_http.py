@@ -9,15 +9,18 @@ import io
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from safe_install.errors import ExitCode, IntegrityError, NetworkError, StoreError
 from safe_install.events import Event, Retried
+from safe_install.index.connections import Connections
 from safe_install.index.http import PageAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from helpers.index import LocalIndex
     from unit.index.conftest import KeyringContents, MakeHttp
 
@@ -498,6 +501,41 @@ def test_closing_ends_a_wait_for_an_answer_that_has_not_begun(local_index: Local
     while not local_index.requests:
         time.sleep(0.01)
     http.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert [error.code for error in errors] == ["stopped"]
+
+
+def test_closing_ends_a_connection_that_is_only_just_being_made(
+    local_index: LocalIndex, make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could wake the thread later: by then nothing is closed any more."""
+    local_index.add("demo-1.0.tar.gz", DATA)
+    local_index.fail(pause=60.0)
+    http = make_http(timeout=120.0, retry_budget=120.0)
+    connecting, closed = threading.Event(), threading.Event()
+    trace = Connections.trace
+
+    def wait_for_the_end(self: Connections, event: str, facts: Mapping[str, Any]) -> None:
+        if event.endswith("connect_tcp.started"):
+            connecting.set()
+            assert closed.wait(60)
+        trace(self, event, facts)
+
+    monkeypatch.setattr(Connections, "trace", wait_for_the_end)
+    errors = list[NetworkError]()
+
+    def work() -> None:
+        try:
+            page(http, local_index)
+        except NetworkError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert connecting.wait(60)
+    http.close()
+    closed.set()
     thread.join(30)
     assert not thread.is_alive()
     assert [error.code for error in errors] == ["stopped"]
