@@ -35,9 +35,14 @@ class Cancellation:
         """Ask every worker to stop at its next check."""
         self._event.set()
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._event.is_set()
+
     def check(self) -> None:
         """:raises CancelledError: `cancel` was called."""
-        if self._event.is_set():
+        if self.is_asked_for:
             raise CancelledError
 
 

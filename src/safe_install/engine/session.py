@@ -258,9 +258,11 @@ class Session:
 
     @contextlib.contextmanager
     def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Let `stop` of this session call *stop* as long as the body runs."""
+        """Let `stop` of this session call *stop* as long as the body runs; at once where it has come already."""
         with self._opening:
             self._stops.append(stop)
+        if self.cancellation.is_asked_for:
+            stop()
         try:
             yield
         finally:
