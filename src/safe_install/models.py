@@ -309,6 +309,7 @@ class Interpreter:
     :param prefix: `sys.prefix`; differs from *base_prefix* inside a virtual environment.
     :param externally_managed: text of the ``EXTERNALLY-MANAGED`` file's ``Error`` key (PEP 668), when there is one.
     :param cache_tag: `sys.implementation.cache_tag`, such as ``cpython-311``.
+    :param magic_number: what its bytecode begins with, in hexadecimal.
     :param libc: ``("glibc", "2.36")`` and the like; empty strings where unknown.
     """
 
@@ -325,6 +326,7 @@ class Interpreter:
     base_prefix: str
     externally_managed: str | None
     cache_tag: str
+    magic_number: str
     libc: tuple[str, str]
     pointer_bits: int
     gil_disabled: bool

@@ -51,7 +51,7 @@ def fill(store: Store) -> None:
         add_wheel(store, name, size=10, age=9 * DAY)
     add_lease(store, [store.layout.wheel(digest_of("kept 1.0"))])
     add_lease(store, [], process=dead_process())
-    left = store.root / "staging" / f"wheel-0123456789abcdef.{dead_tag()}"
+    left = store.root / "staging" / f"tree-0123456789abcdef.{dead_tag()}"
     left.mkdir(exist_ok=True)
     (left / "part").write_bytes(b"x")
     log = store.root / "logs" / "old.log"

@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def publish_wheel(store: Store) -> None:
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add("demo/a.py", [b"x = 1\n"], executable=False)
         writer.add("demo/b.py", [b"x = 2\n"], executable=False)
         store.publish_wheel(writer.folder, writer.finish(digest=DIGEST, filename="demo.whl"))
@@ -76,7 +76,7 @@ LOOKS: dict[str, Callable[[Store], object]] = {
 }
 
 CASES = [
-    ("publish_wheel", "mkdir", "staging/wheel-"),
+    ("publish_wheel", "mkdir", "staging/tree-"),
     ("publish_wheel", "mkdir", "/tree"),
     ("publish_wheel", "mkdir", "tree/demo"),
     ("publish_wheel", "open", "tree/demo/b.py"),
@@ -86,7 +86,7 @@ CASES = [
     ("publish_wheel", "scandir", "tree/demo"),
     ("publish_wheel", "open", "manifest.json"),
     ("publish_wheel", "fsync", "manifest.json"),
-    ("publish_wheel", "rename", "staging/wheel-"),
+    ("publish_wheel", "rename", "staging/tree-"),
     ("publish_file", "open", "staging/file-"),
     ("publish_file", "fsync", "staging/file-"),
     ("publish_file", "fchmod", "staging/file-"),
@@ -153,7 +153,7 @@ def test_an_interrupt_at_any_call_leaves_nothing(store: Store, kind: str, call: 
 @pytest.mark.parametrize(
     ("kind", "call", "path"),
     [
-        ("publish_wheel", "rename", "staging/wheel-"),
+        ("publish_wheel", "rename", "staging/tree-"),
         ("publish_file", "link", "staging/file-"),
         ("publish_document", "link", "built-1"),
         ("replace_document", "replace", "built-1"),

@@ -41,7 +41,7 @@ def digest_of(round_: int) -> Digest:
 
 def publish_wheel(store: Store, round_: int) -> tuple[bool, bool]:
     digest = digest_of(round_)
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         for number in range(FILES):
             writer.add(f"demo/{number}.py", [b"x = %d\n" % number], executable=False)
         ours = os.stat(writer.folder).st_ino

@@ -27,7 +27,7 @@ def digest_of(text: str) -> Digest:
 
 def add_wheel(store: Store, name: str, *, size: int = 1000, age: float = 0.0, version: str = "1.0") -> Path:
     """Publish a wheel of *size* bytes that was used *age* seconds ago; return its entry."""
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add(f"{name}/__init__.py", [b"#" * size], executable=False)
         manifest = writer.finish(digest=digest_of(f"{name} {version}"), filename=f"{name}-{version}-py3-none-any.whl")
         folder = store.publish_wheel(writer.folder, manifest).folder

@@ -28,7 +28,7 @@ def digest_of(text: str) -> Digest:
 
 def put_wheel(store: Any, name: str, content: bytes | None = None) -> WheelTree:
     """Publish a wheel of two files, whose digest is `digest_of` its name."""
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add(f"{name}.py", [content if content is not None else f"name = {name!r}\n".encode()], executable=False)
         writer.add(f"bin/{name}", [b"#!"], executable=True)
         manifest = writer.finish(digest=digest_of(name), filename=f"{name}-1-py3-none-any.whl")

@@ -160,6 +160,7 @@ def interpreter(
         base_prefix="/opt/python",
         externally_managed=None,
         cache_tag=f"cpython-{numbers[0]}{numbers[1]}",
+        magic_number="a70d0d0a",
         libc=("glibc", "2.36"),
         pointer_bits=64,
         gil_disabled=False,

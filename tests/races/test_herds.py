@@ -7,9 +7,16 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from helpers.environments import this_interpreter
 from helpers.herd import PATIENCE, Herd, damage_of, write_lock
 from helpers.processes import wait_until
 from helpers.stocked_index import StockedIndex
+
+from safe_install.engine.bytecode import bytecode_key
+from safe_install.events import ignore
+from safe_install.models import Digest
+from safe_install.store.flight import Flights
+from safe_install.store.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,3 +286,27 @@ def test_builds_that_need_one_another_fail_instead_of_waiting(tmp_path: Path, in
             event.set()
         results = [member.result() for member in herd.members]
         assert {result.error for result in results} == {"build-cycle"}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("size", SIZES)
+def test_one_compiles_and_all_others_link_it(tmp_path: Path, index: StockedIndex, size: int) -> None:
+    """All wait for somebody who compiles it, and gives up."""
+    file = index.wheel("demo")
+    lock = write_lock(tmp_path / "pylock.toml", index, file)
+    key = bytecode_key(Digest(file.sha256), this_interpreter())
+    ours = Flights(Layout(tmp_path / "store"), timeout=60.0, job=None, sink=ignore, check=lambda: None)
+    with Herd(tmp_path / "cold", index, size=1, store=tmp_path / "store") as first:
+        first.start("sync", lock)
+        first.wait()
+    with Herd(tmp_path / "herd", index, size=size, store=tmp_path / "store") as herd:
+        with ours.claim("bytecode", key, what="a test") as held:
+            assert held
+            herd.start("sync", lock, SAFE_INSTALL_COMPILE_BYTECODE="yes", SAFE_INSTALL_LINK_MODE="hardlink")
+            herd.wait_for_waiters(f"the bytecode of {file.filename}", size)
+        results = herd.wait()
+        assert sum(result.counts["waited_for"] for result in results) == size - 1
+        assert {result.counts["locks_passed_by"] for result in results} == {0}
+        compiled = [next(member.command.venv.rglob("demo/__pycache__/*.pyc")) for member in herd.members]
+        assert all(each.samefile(compiled[0]) for each in compiled)
+    assert damage_of(tmp_path / "store") == []

@@ -71,7 +71,7 @@ def stop(*arguments, **keywords):
 
 root, moment = pathlib.Path(sys.argv[1]), sys.argv[2]
 store = Store.open(root)
-with store.stage_wheel() as writer:
+with store.stage_tree() as writer:
     writer.add("demo/a.py", [b"x = 1\\n"], executable=False)
     if moment == "while-staging":
         stop()
@@ -102,7 +102,7 @@ def test_a_process_that_is_killed_leaves_nothing_visible_and_a_rerun_succeeds(tm
     store = Store.open(tmp_path / "store")
     assert store.wheel(digest) is None
     assert store.info().entries == 0
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add("demo/a.py", [b"x = 1\n"], executable=False)
         store.publish_wheel(writer.folder, writer.finish(digest=digest, filename="demo.whl"))
     tree = store.wheel(digest)

@@ -186,7 +186,7 @@ class Artifacts:
             digest = Digest(digests["sha256"])
 
             def publish() -> WheelTree:
-                with self._turn_to_unpack(), store.stage_wheel() as writer:
+                with self._turn_to_unpack(), store.stage_tree() as writer:
                     self.unpack(staged, writer, filename=file.filename, name=name, version=version, key=key)
                     manifest = writer.finish(digest=digest, filename=file.filename)
                     return store.publish_wheel(writer.folder, manifest)

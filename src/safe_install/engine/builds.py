@@ -220,7 +220,7 @@ class Builds:
 
     def _unpack_into_store(self, built: BuiltWheel, digest: Digest) -> WheelTree:
         store = self._session.store
-        with store.stage_wheel() as writer:
+        with store.stage_tree() as writer:
             self._unpack(built, writer)
             return store.publish_wheel(writer.folder, writer.finish(digest=digest, filename=built.path.name))
 

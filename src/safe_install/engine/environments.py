@@ -6,7 +6,7 @@ is missing then is got while it is held: that is rare, and giving up would help 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
@@ -18,6 +18,7 @@ from ..install.holding import hold_environment
 from ..install.installed import read_installed
 from ..install.plan import Changes, Wanted, plan_changes
 from ..models import DirectorySource, Isolation
+from .bytecode import Bytecode
 from .direct_url import direct_url_document
 from .report import DistributionResult, Outcome
 from .vanishing import survive_vanishing
@@ -51,14 +52,19 @@ class Target:
 
 @dataclass(kw_only=True)
 class _Prepared:
-    """Wheels by project, as they are got."""
+    """Wheels by project, as they are got. :param bytecode: None when none is wanted."""
 
     supply: Supply
+    bytecode: Bytecode | None
     wheels: dict[NormalizedName, Supplied] = field(default_factory=dict)
 
     def get(self, pins: Sequence[Pin]) -> None:
         missing = [pin for pin in pins if pin.name not in self.wheels]
-        for supplied in self.supply.prepare(missing):
+        found = self.supply.prepare(missing)
+        if self.bytecode is not None:
+            wheels = self.bytecode.prepare([each.wheel for each in found])
+            found = [replace(each, wheel=wheel) for each, wheel in zip(found, wheels, strict=True)]
+        for supplied in found:
             self.wheels[supplied.wheel.name] = supplied
 
 
@@ -99,7 +105,8 @@ def change_environment(
     """
     by_name = {pin.name: pin for pin in pins}
     environment = target.environment
-    prepared = _Prepared(supply=supply)
+    bytecode = Bytecode(session, target.interpreter) if session.settings.compile_bytecode else None
+    prepared = _Prepared(supply=supply, bytecode=bytecode)
     present = read_installed(environment) if target.state.exists else {}
     prepared.get(_needed(by_name, _plan(by_name, present, exact=exact)))
 

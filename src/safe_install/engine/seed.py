@@ -228,7 +228,7 @@ def list_generations(seed: Seed) -> list[ListedGeneration]:
     for digest in seed.generations():
         try:
             generation = seed.generation(digest)
-            entries = len(generation.wheels) + len(generation.all_files)
+            entries = generation.entries
         except (IntegrityError, StoreError):
             entries = None
         current = digest == pointer.current
@@ -246,7 +246,7 @@ def verify(seed: Seed, beginning: str | None, sink: EventSink) -> tuple[Digest, 
     digest = seed.chosen(beginning)
     generation = seed.generation(digest)
     problems = check_generation(seed.store, generation, sink=sink)
-    count = len(generation.wheels) + len(generation.all_files)
+    count = generation.entries
     if problems:
         raise IntegrityError(
             f"{len(problems)} of {count} entries of the seed at {seed.root} are missing or damaged",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..fs.scratch import Scratch
 from ..interruption import shielded
 from ..models import Digest
-from ..store.layout import WHEELS, Layout
+from ..store.layout import TREE_BUCKETS, Layout
 from ..store.leases import OwnLease, OwnLeases
 from ..store.room import Room
 from .indexes import FileOptions, IndexDefaults, index_settings
@@ -127,7 +127,8 @@ class Session:
     def _claim(self, bucket: str, digest: Digest) -> None:
         """Lease an entry in every store that it may be in."""
         layouts = self._layers.writable
-        self.lease.use(each.wheel(digest) if bucket == WHEELS else each.file(digest) for each in layouts)
+        is_tree = bucket in TREE_BUCKETS
+        self.lease.use(each.tree(bucket, digest) if is_tree else each.file(digest) for each in layouts)
 
     @functools.cached_property
     def _layers(self) -> Layers:

@@ -1,7 +1,8 @@
 """Compile Python files for the interpreter that runs this; a worker of `bytecode`, fed through a pipe.
 
 Stand-alone, for CPython 3.8 to 3.14. Each line of standard input is a JSON list: a number, the path of a source file,
-and the path that tracebacks shall show. For each, one line comes back: the number, and 1 when it was compiled, else 0.
+the path that tracebacks shall show, and the path of the bytecode, or null for where Python looks for it. For each, one
+line comes back: the number, and 1 when it was compiled, else 0.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import py_compile
 import sys
 
 
-def compile_file(source: str, shown: str) -> bool:
-    """Write the bytecode of *source* beside it, as `compileall` does; return False where that cannot be done."""
+def compile_file(source: str, shown: str, target: str | None) -> bool:
+    """Write the bytecode of *source*, as `compileall` does; return False where that cannot be done."""
     try:
         # Timestamps even where SOURCE_DATE_EPOCH is set: what pip does, and what an edit in place needs.
         py_compile.compile(
-            source, dfile=shown, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP
+            source,
+            target,
+            dfile=shown,
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP,
         )
     except (py_compile.PyCompileError, OSError, UnicodeError, ValueError, RecursionError, MemoryError):
         # Many distributions carry files of other Python versions and templates that are no Python.
@@ -31,8 +36,8 @@ def main() -> None:
     # Nothing that a compiler prints may reach the answers.
     os.dup2(2, 1)
     for line in sys.stdin.buffer:
-        number, source, shown = json.loads(line)
-        answers.write(f"{number} {compile_file(source, shown):d}\n")
+        number, source, shown, target = json.loads(line)
+        answers.write(f"{number} {compile_file(source, shown, target):d}\n")
         answers.flush()
 
 

@@ -138,6 +138,7 @@ def describe() -> dict[str, object]:
     virtual = sys.prefix != sys.base_prefix
     own["headers"] = os.path.join(sys.prefix, *relative["headers"].split("/")) if virtual else paths["include"]
     from importlib.machinery import EXTENSION_SUFFIXES
+    from importlib.util import MAGIC_NUMBER
 
     return {
         "executable": sys.executable,
@@ -152,6 +153,7 @@ def describe() -> dict[str, object]:
         "base_prefix": sys.base_prefix,
         "externally_managed": externally_managed(paths["stdlib"]),
         "cache_tag": sys.implementation.cache_tag,
+        "magic_number": MAGIC_NUMBER.hex(),
         "libc": list(libc()),
         "pointer_bits": struct.calcsize("P") * 8,
         "gil_disabled": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),

@@ -26,10 +26,10 @@ from ..fs.link import Linker
 from ..fs.retry import DEFAULT_BUDGET
 from ..models import LinkMode
 from . import staging
-from .bytecode import bytecode_path
+from .bytecode import Compiling, bytecode_path
 from .creation import create_virtual_environment
 from .environment import Place
-from .filling import Compiling, Filling
+from .filling import Filling
 from .installed import read_installed
 from .merging import Merged, merge
 from .path_lengths import refuse_long_paths
@@ -240,6 +240,8 @@ class _Application:
 
 def _refuse_damaged(wheel: PreparedWheel) -> None:
     problems = wheel.tree.damage()
+    if wheel.bytecode is not None:
+        problems += wheel.bytecode.damage()
     if problems:
         raise StoreError(
             f"the unpacked wheel {wheel} is damaged",

@@ -1,4 +1,4 @@
-"""Compile installed Python files with the interpreter that will run them, in as many processes as there are cores.
+"""Compile Python files with the interpreter that will run them, in as many processes as there are cores.
 
 A file that does not compile, crashes its compiler or takes too long is passed over, as pip does with the first kind:
 bytecode only saves time. Nothing of a process is left when this returns, however it ends.
@@ -14,11 +14,12 @@ import re
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import TargetError
-from ..events import PhaseAdvanced
+from ..events import PhaseAdvanced, PhaseEnded, PhaseStarted
 from ..fs._system import system_path
 
 if TYPE_CHECKING:
@@ -44,47 +45,71 @@ _LOOK_EVERY = 0.2
 _TORN = re.compile(r".+\.pyc\.\d+")
 
 
+COMPILE_KEY = "bytecode"
+"""The key of the phase ``compile`` in events."""
+CACHE_FOLDER = "__pycache__"
+"""Where bytecode lies, beside its sources (PEP 3147)."""
+
+
 class Source(NamedTuple):
     """A file to be compiled.
 
     :param place: where it is now.
     :param shown: where it will be, for tracebacks.
     :param size: bytes; 0 where it is not known.
+    :param target: where the bytecode goes, in a folder that exists; None for where Python looks for it (PEP 3147).
     """
 
     place: str
     shown: str
     size: int = 0
+    target: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """Where the bytecode goes."""
+        return os.path.dirname(self.target or os.path.join(os.path.dirname(self.place), CACHE_FOLDER, "_"))
 
 
 def bytecode_path(source: str, interpreter: Interpreter) -> str:
     """Return where the bytecode of the relative path *source* lies, relative to the same folder (PEP 3147)."""
     folder, _, name = source.rpartition("/")
-    cached = f"__pycache__/{name[: -len('.py')]}.{interpreter.cache_tag}.pyc"
+    cached = f"{CACHE_FOLDER}/{name[: -len('.py')]}.{interpreter.cache_tag}.pyc"
     return f"{folder}/{cached}" if folder else cached
 
 
-def compile_sources(
-    executable: str,
-    sources: Sequence[Source],
-    *,
-    sink: EventSink,
-    key: str,
-    workers: int | None = None,
-    timeout: float = 60.0,
-) -> set[int]:
-    """Compile *sources*; return the positions of those that have bytecode now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiling:
+    """How bytecode is made.
 
-    :param executable: an interpreter of the version that will run them.
-    :param key: names the phase ``compile`` in events.
-    :param workers: processes; by default one for each core that this process may use.
-    :param timeout: seconds that one file may take.
+    :param executable: an interpreter of the version that will run it.
+    :param workers: processes; None for one for each core that this process may use.
+    :param timeout: seconds for one file.
+    """
+
+    executable: str
+    workers: int | None = None
+    timeout: float = 60.0
+
+
+def compile_sources(how: Compiling, sources: Sequence[Source], *, sink: EventSink) -> set[int]:
+    """Compile *sources*; return the positions of those that have bytecode now. Tells a phase ``compile``.
+
     :raises TargetError: ``interpreter-broken``: no worker could be started.
     """
     if not sources:
         return set()
-    run = _Run(executable, sources, timeout, _Progress(sink, key))
-    count = min(workers or _cores(), -(-len(sources) // _BATCH))
+    begun = time.monotonic()
+    sink(PhaseStarted(phase="compile", key=COMPILE_KEY, label="bytecode", total=len(sources)))
+    try:
+        return _compile(how, sources, sink)
+    finally:
+        sink(PhaseEnded(phase="compile", key=COMPILE_KEY, seconds=time.monotonic() - begun))
+
+
+def _compile(how: Compiling, sources: Sequence[Source], sink: EventSink) -> set[int]:
+    run = _Run(how.executable, sources, how.timeout, _Progress(sink))
+    count = min(how.workers or _cores(), -(-len(sources) // _BATCH))
     ends = [threading.Event() for _ in range(count)]
     threads = [threading.Thread(target=run.work, args=(end, n == 0), name=f"compile-{n}") for n, end in enumerate(ends)]
     try:
@@ -121,9 +146,8 @@ def _cores() -> int:
 class _Progress:
     """Tells how many files are done, a few hundred at a time. For one thread at a time, as its owner sees to it."""
 
-    def __init__(self, sink: EventSink, key: str) -> None:
+    def __init__(self, sink: EventSink) -> None:
         self._sink = sink
-        self._key = key
         self._pending = 0
 
     def advance(self) -> None:
@@ -133,7 +157,7 @@ class _Progress:
 
     def flush(self) -> None:
         if self._pending:
-            self._sink(PhaseAdvanced(phase="compile", key=self._key, amount=self._pending))
+            self._sink(PhaseAdvanced(phase="compile", key=COMPILE_KEY, amount=self._pending))
             self._pending = 0
 
 
@@ -240,13 +264,12 @@ class _Run:
 
     def _compile(self, worker: _Worker, batch: list[int]) -> bool:
         """Work *batch* off, taking what is done out of it; return False when the worker is no longer usable."""
-        worker.send([(number, self._sources[number].place, self._sources[number].shown) for number in batch])
+        worker.send([(number, self._sources[number]) for number in batch])
         while batch:
             answer = worker.receive()
             if answer is None:
                 # Dead, or killed for being slow: over the file that is next in its row.
-                place = self._sources[batch.pop(0)].place
-                remove_torn(os.path.join(os.path.dirname(place), "__pycache__"))
+                remove_torn(self._sources[batch.pop(0)].folder)
                 return False
             number, succeeded = answer
             batch.remove(number)
@@ -304,10 +327,13 @@ class _Worker:
         """End it at once; it writes its files so that none is ever half there."""
         self._process.kill()
 
-    def send(self, files: list[tuple[int, str, str]]) -> None:
+    def send(self, files: list[tuple[int, Source]]) -> None:
         """Hand over *files*. That it is dead is for `receive` to find."""
         assert self._process.stdin is not None
-        lines = [json.dumps((number, system_path(place), shown)) for number, place, shown in files]
+        lines = [
+            json.dumps((number, system_path(each.place), each.shown, each.target and system_path(each.target)))
+            for number, each in files
+        ]
         with contextlib.suppress(OSError):
             self._process.stdin.write("".join(f"{line}\n" for line in lines).encode("ascii"))
             self._process.stdin.flush()

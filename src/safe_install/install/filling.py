@@ -1,11 +1,10 @@
-"""Put a merged tree into a folder: make, link, write, compile, write RECORD, and look whether all of it is there."""
+"""Put a merged tree into a folder: link, write, give it bytecode, write RECORD, and look whether all of it is there."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from ..errors import TargetError
@@ -14,7 +13,7 @@ from ..fs._system import CREATE, system_path
 from ..fs.failures import explain
 from ..fs.link import LinkEntry
 from ..models import LinkMode
-from .bytecode import Source, bytecode_path, compile_sources
+from .bytecode import CACHE_FOLDER, Compiling, Source, bytecode_path, compile_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -25,22 +24,7 @@ if TYPE_CHECKING:
     from .merging import Merged
     from .placement import Placement
 
-COMPILE_KEY = "bytecode"
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiling:
-    """How bytecode is made.
-
-    :param executable: an interpreter of the environment's version.
-    :param workers: processes; None for one each core.
-    :param timeout: seconds for one file.
-    """
-
-    executable: str
-    workers: int | None = None
-    timeout: float = 60.0
 
 
 class Filling:
@@ -82,24 +66,47 @@ class Filling:
             self._place_wheel(placement)
 
     def compile(self, how: Compiling) -> set[str]:
-        """Compile the Python files that were placed; return the sources, relative to the root, that have bytecode."""
-        paths = sorted({path for placement in self._merged.placements for path in placement.sources})
-        paths = [path for path in paths if path not in self._unchanged]
+        """Give the Python files that were placed bytecode; return the sources, relative to the root, that have it.
+
+        What was compiled before is linked, the rest compiled. Errors as `place_files` and `compile_sources`.
+        """
+        linked: set[str] = set()
+        paths: set[str] = set()
+        for placement in self._merged.placements:
+            known = self._link_bytecode(placement, linked) if placement.wheel.bytecode is not None else frozenset()
+            paths.update(path for path in placement.sources if path not in known and path not in self._unchanged)
+        self.compiled = len(linked)
+        return linked | self._compile(sorted(paths), how)
+
+    def _link_bytecode(self, placement: Placement, linked: set[str]) -> Collection[str]:
+        """Link what was compiled of a wheel, and add its sources to *linked*; return all sources that were tried."""
+        bytecode = placement.wheel.bytecode
+        assert bytecode is not None
+        there = {entry.path: entry for entry in bytecode.manifest.files}
+        tried = []
+        for folder in placement.linked:
+            entries = []
+            for name in folder.files:
+                if not name.endswith(".py"):
+                    continue
+                tried.append(_join(folder.target, name))
+                cached = there.get(bytecode_path(_join(folder.source, name), self._environment.interpreter))
+                if cached is not None:
+                    linked.add(tried[-1])
+                    entries.append(LinkEntry(cached.path.rpartition("/")[2], executable=False))
+            if entries:
+                target = self._path(_join(folder.target, CACHE_FOLDER))
+                _make_folder(target)
+                self._linker.link_files(_below(str(bytecode.tree), _join(folder.source, CACHE_FOLDER)), target, entries)
+        return frozenset(tried)
+
+    def _compile(self, paths: list[str], how: Compiling) -> set[str]:
+        if not paths:
+            return set()
         sources = _Sources(paths, self._source)
-        begun = time.monotonic()
-        self._sink(PhaseStarted(phase="compile", key=COMPILE_KEY, label="bytecode", total=len(sources)))
-        try:
-            done = compile_sources(
-                how.executable,
-                sources,
-                sink=self._sink,
-                key=COMPILE_KEY,
-                workers=how.workers,
-                timeout=how.timeout,
-            )
-        finally:
-            self._sink(PhaseEnded(phase="compile", key=COMPILE_KEY, seconds=time.monotonic() - begun))
-        self.compiled, self.uncompiled = len(done), len(sources) - len(done)
+        done = compile_sources(how, sources, sink=self._sink)
+        self.compiled += len(done)
+        self.uncompiled += len(sources) - len(done)
         return {paths[number] for number in done}
 
     def _source(self, path: str) -> Source:

@@ -37,10 +37,13 @@ class PreparedWheel:
     """A wheel that is ready to be installed.
 
     :param direct_url: what ``direct_url.json`` shall say (PEP 610); None when an index chose the wheel.
+    :param bytecode: that of its Python files, below ``__pycache__`` folders beside where they are; None where it is
+        made in the environment.
     """
 
     pin: Pin
     tree: WheelTree
+    bytecode: WheelTree | None = None
     direct_url: Mapping[str, Any] | None = None
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..fs._system import system_path, user_name
 from ..models import Sharing
-from ..store.layout import BUCKETS, DOCUMENT_BUCKETS, FILES, MANIFEST, WHEELS
+from ..store.layout import BUCKETS, DOCUMENT_BUCKETS, FILES, MANIFEST, TREE_BUCKETS, WHEELS
 from ..store.sharing import INNER_MODES, ROOT_MODES
 from .facts import StoreState
 
@@ -122,7 +122,7 @@ def _entries(layout: Layout, folder: str) -> Iterator[tuple[str, os.stat_result]
 def _is_empty(layout: Layout, name: str, state: os.stat_result) -> bool:
     """Whether an entry is a file without content, or its manifest is."""
     bucket = name.partition("/")[0]
-    if bucket == WHEELS:
+    if bucket in TREE_BUCKETS:
         try:
             return os.lstat(system_path(layout.root / name / MANIFEST)).st_size == 0
         except OSError:

@@ -5,6 +5,7 @@
     safe-install.json                  {"format": 1}
     wheels-1/<digest>/manifest.json    as in a store
     wheels-1/<digest>/tree/<path>      its files, in the order of the manifest
+    bytecode-1/<digest>/…              as wheels
     files-1/<digest>
     built-1/<name>.json, selections-1/<name>.json
 
@@ -22,11 +23,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .layout import BUILT, FILES, SELECTIONS, WHEELS
+from .layout import BUILT, BYTECODE, FILES, SELECTIONS, WHEELS
 
 HEADER = "safe-install.json"
 FORMAT = 1
-BUCKETS = (WHEELS, FILES, BUILT, SELECTIONS)
+CONTENT_BUCKETS = (WHEELS, BYTECODE, FILES)
+BUCKETS = (*CONTENT_BUCKETS, BUILT, SELECTIONS)
 """In this order: what a document leads to is there before."""
 DOCUMENT_NAME = re.compile(r"([0-9a-f]{32})\.json")
 CHUNK = 1 << 18
@@ -37,6 +39,7 @@ class Carried:
     """What an archive holds, or brought. :param known: how many of the entries were in the store already."""
 
     wheels: int = 0
+    bytecode: int = 0
     files: int = 0
     documents: int = 0
     known: int = 0
@@ -46,4 +49,11 @@ class Carried:
     @property
     def entries(self) -> int:
         """Of all kinds."""
-        return self.wheels + self.files + self.documents
+        return self.wheels + self.bytecode + self.files + self.documents
+
+    def count_tree(self, bucket: str) -> None:
+        """One more entry of *bucket*."""
+        if bucket == WHEELS:
+            self.wheels += 1
+        else:
+            self.bytecode += 1

@@ -17,7 +17,7 @@ from ..fs.paths import find_collisions, problem_with_member
 from ..models import Digest
 from .archive import BUCKETS, CHUNK, DOCUMENT_NAME, FORMAT, HEADER, Carried
 from .documents import decode_document
-from .layout import FILES, MANIFEST, WHEELS
+from .layout import FILES, MANIFEST, TREE_BUCKETS
 from .manifest import parse_manifest
 from .transfer import leads_somewhere
 from .trees import TREE
@@ -130,35 +130,35 @@ class _Reader:
         if not order or order <= self._last:
             raise self._refused(member, "is not what follows")
         self._last = order
-        if bucket == WHEELS:
-            self._wheel(member, rest)
+        if bucket in TREE_BUCKETS:
+            self._tree(member, bucket, rest)
         elif bucket == FILES:
             self._plain_file(member, rest)
         else:
             self._document(member, bucket, rest)
 
-    def _wheel(self, member: tarfile.TarInfo, rest: str) -> None:
+    def _tree(self, member: tarfile.TarInfo, bucket: str, rest: str) -> None:
         manifest = parse_manifest(self._text(member), f"{self._source}:{member.name}")
         if rest != f"{manifest.digest}/{MANIFEST}":
-            raise self._refused(member, "is the manifest of another wheel")
+            raise self._refused(member, "is the manifest of another entry")
         self._check_paths(member, manifest)
-        self._carried.wheels += 1
-        known = self._store.wheel(manifest.digest) is not None
+        self._carried.count_tree(bucket)
+        known = self._store.tree(bucket, manifest.digest) is not None
         self._carried.known += known
         if known:
             for entry in manifest.files:
-                chunks = self._chunks(self._expect(manifest, entry.path), entry.size)
+                chunks = self._chunks(self._expect(bucket, manifest, entry.path), entry.size)
                 if _digest_of(chunks) != entry.sha256:
                     raise self._refused(member, f"does not have the content of {entry.path}")
             return
-        with self._store.stage_wheel() as writer:
+        with self._store.stage_tree() as writer:
             for entry in manifest.files:
-                chunks = self._chunks(self._expect(manifest, entry.path), entry.size)
+                chunks = self._chunks(self._expect(bucket, manifest, entry.path), entry.size)
                 if writer.add(entry.path, chunks, executable=entry.executable) != entry:
                     raise self._refused(member, f"does not have the content of {entry.path}")
             # As if it had been unpacked here: the manifest is made anew.
             ours = writer.finish(digest=manifest.digest, filename=manifest.filename)
-            self._store.publish_wheel(writer.folder, ours)
+            self._store.publish_tree(bucket, writer.folder, ours)
 
     def _check_paths(self, member: tarfile.TarInfo, manifest: Manifest) -> None:
         names = []
@@ -177,8 +177,8 @@ class _Reader:
                 member, f"names {collisions[0][0]} and {collisions[0][1]}, which some systems take for one"
             )
 
-    def _expect(self, manifest: Manifest, path: str) -> tarfile.TarInfo:
-        name = f"{WHEELS}/{manifest.digest}/{TREE}/{path}"
+    def _expect(self, bucket: str, manifest: Manifest, path: str) -> tarfile.TarInfo:
+        name = f"{bucket}/{manifest.digest}/{TREE}/{path}"
         member = self._next()
         if member is None:
             raise self._malformed(f"{name} is missing")

@@ -16,10 +16,10 @@ from ..fs._system import CREATE, system_path
 from ..fs.failures import explain
 from ..fs.hashing import hash_file
 from ..models import Digest
-from .archive import BUCKETS, DOCUMENT_NAME, FORMAT, HEADER, Carried
+from .archive import BUCKETS, CONTENT_BUCKETS, DOCUMENT_NAME, FORMAT, HEADER, Carried
 from .documents import decode_document
 from .entries import Entry, document_of, leads_to, manifest_of, survey
-from .layout import BUILT, FILES, MANIFEST, SELECTIONS, WHEELS
+from .layout import BUILT, FILES, MANIFEST, SELECTIONS, TREE_BUCKETS
 from .leases import OwnLease
 from .manifest import encode_manifest
 from .trees import TREE
@@ -70,24 +70,26 @@ class _Writer:
         for each in survey(self._store.layout):
             if isinstance(each, Entry) and each.bucket in by_bucket:
                 by_bucket[each.bucket].append(each)
-        chosen = [entry for bucket in (WHEELS, FILES) for entry in by_bucket[bucket] if wanted(entry)]
+        chosen = [entry for bucket in CONTENT_BUCKETS for entry in by_bucket[bucket] if wanted(entry)]
         self._lease.use(entry.path for entry in chosen)
         with self._tar:
             self._add(HEADER, json.dumps({"format": FORMAT}).encode() + b"\n")
             written = {
-                entry.key for entry in chosen if (self._wheel(entry) if entry.bucket == WHEELS else self._file(entry))
+                entry.key
+                for entry in chosen
+                if (self._tree(entry) if entry.bucket in TREE_BUCKETS else self._file(entry))
             }
             for entry in (*by_bucket[BUILT], *by_bucket[SELECTIONS]):
                 if not written.isdisjoint(leads_to(entry, document_of(entry))) or wanted(entry):
                     self._document(entry)
         return self._carried
 
-    def _wheel(self, entry: Entry) -> bool:
+    def _tree(self, entry: Entry) -> bool:
         manifest = manifest_of(entry)
-        tree = None if manifest is None else self._store.wheel(manifest.digest)
+        tree = None if manifest is None else self._store.tree(entry.bucket, manifest.digest)
         if manifest is None or tree is None:
             return False
-        top = f"{WHEELS}/{manifest.digest}"
+        top = f"{entry.bucket}/{manifest.digest}"
         try:
             self._add(f"{top}/{MANIFEST}", encode_manifest(manifest))
             for each in manifest.files:
@@ -97,7 +99,7 @@ class _Writer:
             raise StoreError(
                 f"{tree.folder} vanished while it was exported", code="entry-vanished", hint="export again"
             ) from error
-        self._carried.wheels += 1
+        self._carried.count_tree(entry.bucket)
         return True
 
     def _file(self, entry: Entry) -> bool:

@@ -40,8 +40,8 @@ class Layer(Protocol):
     def root(self) -> Path:
         """Where it is, absolute."""
 
-    def wheel(self, digest: Digest) -> WheelTree | None:
-        """Return an unpacked wheel, checked."""
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """Return a wheel, or what was made of one, checked."""
 
     def file(self, digest: Digest) -> Path | None:
         """Return a file."""
@@ -123,8 +123,12 @@ class Chain:
 
     def wheel(self, digest: Digest) -> WheelTree | None:
         """Return the unpacked wheel from the first layer that has it whole."""
-        self.claim(WHEELS, digest)
-        return self._find(lambda layer: layer.wheel(digest))
+        return self.tree(WHEELS, digest)
+
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """Return a tree from the first layer that has it whole. :param bucket: one of `layout.TREE_BUCKETS`."""
+        self.claim(bucket, digest)
+        return self._find(lambda layer: layer.tree(bucket, digest))
 
     def file(self, digest: Digest) -> Path | None:
         """Return the file with this SHA-256 from the first layer that has it."""
@@ -152,15 +156,19 @@ class Chain:
         """
         return work() if self.room is None else self.room.retry(work, needed)
 
-    def stage_wheel(self) -> AbstractContextManager[TreeWriter]:
-        """As `Store.stage_wheel`, in the first layer."""
-        return self.first.stage_wheel()
+    def stage_tree(self) -> AbstractContextManager[TreeWriter]:
+        """As `Store.stage_tree`, in the first layer."""
+        return self.first.stage_tree()
 
     def publish_wheel(self, folder: Path, manifest: Manifest) -> WheelTree:
         """As `Store.publish_wheel`, in the first layer."""
-        self.claim(WHEELS, manifest.digest)
-        tree = self.first.publish_wheel(folder, manifest)
-        self._note(WHEELS, manifest.digest)
+        return self.publish_tree(WHEELS, folder, manifest)
+
+    def publish_tree(self, bucket: str, folder: Path, manifest: Manifest) -> WheelTree:
+        """As `Store.publish_tree`, in the first layer."""
+        self.claim(bucket, manifest.digest)
+        tree = self.first.publish_tree(bucket, folder, manifest)
+        self._note(bucket, manifest.digest)
         return tree
 
     def stage_file(self) -> AbstractContextManager[Path]:

@@ -16,7 +16,7 @@ from ..errors import IntegrityError
 from ..fs._system import system_path
 from ..models import Digest
 from .documents import decode_document
-from .layout import BUILT, FILES, INDEX, MANIFEST, SELECTIONS, WHEELS, name_of
+from .layout import BUILT, FILES, INDEX, MANIFEST, SELECTIONS, TREE_BUCKETS, WHEELS, name_of
 from .manifest import read_manifest
 from .uses import last_use
 
@@ -77,7 +77,7 @@ def survey(layout: Layout) -> Iterator[Entry | Debris]:
             elif _TEMPORARY.fullmatch(name):
                 yield Debris(path=path, reason="temporary", changed=state.st_ctime)
             elif match := _NAME.fullmatch(name):
-                if bucket == WHEELS and not _is_whole(path):
+                if bucket in TREE_BUCKETS and not _is_whole(path):
                     yield Debris(path=path, reason="half-made", changed=max(state.st_ctime, state.st_mtime))
                     continue
                 entry = Entry(bucket=bucket, path=path, state=state, used=last_use(bucket, state))
@@ -120,13 +120,13 @@ def _give_rights(place: str) -> None:
     os.chmod(place, stat.S_IMODE(os.lstat(place).st_mode) | stat.S_IRWXU)
 
 
-def _is_whole(wheel: Path) -> bool:
-    manifest = system_path(wheel / MANIFEST)
+def _is_whole(tree: Path) -> bool:
+    manifest = system_path(tree / MANIFEST)
     try:
         try:
             state = os.lstat(manifest)
         except PermissionError:
-            _give_rights(system_path(wheel))
+            _give_rights(system_path(tree))
             state = os.lstat(manifest)
     except OSError:
         return False
@@ -146,8 +146,8 @@ def _newest(versions: list[Entry]) -> Iterator[Entry | Debris]:
 
 
 def manifest_of(entry: Entry) -> Manifest | None:
-    """Return what a wheel contains; None when that cannot be read, and for all others."""
-    if entry.bucket != WHEELS:
+    """Return what a wheel, or what was made of one, contains; None when that cannot be read, and for all others."""
+    if entry.bucket not in TREE_BUCKETS:
         return None
     try:
         return read_manifest(entry.path / MANIFEST)

@@ -37,7 +37,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from ..errors import LockTimeoutError, SafeInstallError, StoreError
 from ..events import Awaited, SteppedDown, Waiting
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .layout import Layout
 
 T = TypeVar("T")
+Kind: TypeAlias = Literal["wheel", "file", "build", "page", "bytecode"]
 
 # Seconds between looks. Who waits for a download of a second should not wait half a second more.
 _LONGEST_PAUSE = 0.25
@@ -108,7 +109,7 @@ class Flights:
 
     def get(
         self,
-        kind: Literal["wheel", "file", "build", "page"],
+        kind: Kind,
         key: Digest,
         *,
         what: str,
@@ -150,6 +151,24 @@ class Flights:
                 attempt.tell_waiting()
                 time.sleep(min(pause, _LONGEST_PAUSE))
         raise AssertionError("the pauses never end")
+
+    @contextlib.contextmanager
+    def claim(self, kind: Kind, key: Digest, *, what: str) -> Iterator[bool]:
+        """Hold the lock of a thing that the body makes, where nobody holds it; nothing is waited for.
+
+        Yields whether it is held. Where it is not, `get` waits for the thing. Parameters as there.
+        """
+        attempt = _Attempt(self, f"{kind}-{key[:_NAME_LENGTH]}", what, None, quiet=0.0)
+        if attempt.take() is not None or not attempt.taken:
+            yield False
+            return
+        with attempt.holding() as flight:
+            try:
+                yield True
+            except SafeInstallError:
+                if flight.note is not None:
+                    flight.note.tell_failure()
+                raise
 
     def _make(
         self,

@@ -6,13 +6,14 @@
                                  "files": [<digest>, …],
                                  "format": 1,
                                  "pages": {<name>: <digest of a file>, …},
-                                 "wheels": {<digest>: [<digest of its manifest>, <name of the wheel file>], …}}
+                                 "trees": {"wheels-1": {<digest>: [<digest of its manifest>, <name of the wheel file>],
+                                                        …}, …}}
     current                     {"sha256": …, "document": {"format": 1, "history": [[<digest>, <since>], …]}}
 
-A generation is named by the SHA-256 of its own bytes, and everything in it by digests of content: a wheel by its
-manifest too, which has the digest of each file. Documents and pages, which a store may replace, are kept as files here,
-and found by the names that they have in a store. So the name of a generation stands for every byte that a job can get
-through it, and the same entries have the same name.
+A generation is named by the SHA-256 of its own bytes, and everything in it by digests of content: a wheel, or what was
+made of one, by its manifest too, which has the digest of each file. Documents and pages, which a store may replace, are
+kept as files here, and found by the names that they have in a store. So the name of a generation stands for every byte
+that a job can get through it, and the same entries have the same name.
 
 The last item of the history is the current generation. Times are those of the seed's file system, in seconds since
 1970.
@@ -24,24 +25,31 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..errors import IntegrityError, StoreError
 from ..models import Digest
 from .documents import decode_document, encode_document
+from .layout import WHEELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FORMAT = 1
+K = TypeVar("K")
+V = TypeVar("V")
 _DIGEST = re.compile("[0-9a-f]{64}")
 # What was current long ago helps nobody.
 _LONGEST_HISTORY = 200
 
 
-class ListedWheel(NamedTuple):
-    """A wheel of a generation. :param manifest: the SHA-256 of its manifest; :param filename: of the wheel file."""
+class ListedTree(NamedTuple):
+    """A wheel of a generation, or what was made of one.
+
+    :param manifest: the SHA-256 of its manifest.
+    :param filename: of the wheel file.
+    """
 
     manifest: Digest
     filename: str
@@ -51,10 +59,11 @@ class ListedWheel(NamedTuple):
 class Generation:
     """A list of entries.
 
+    :param trees: by bucket and digest.
     :param documents: by bucket and name (`layout.name_of` their key), as *pages* by name: the file that holds it.
     """
 
-    wheels: Mapping[Digest, ListedWheel] = field(default_factory=dict)
+    trees: Mapping[str, Mapping[Digest, ListedTree]] = field(default_factory=dict)
     files: frozenset[Digest] = frozenset()
     documents: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
     pages: Mapping[str, Digest] = field(default_factory=dict)
@@ -63,7 +72,7 @@ class Generation:
         """Return its bytes, the same for the same entries."""
         document = {
             "format": FORMAT,
-            "wheels": self.wheels,
+            "trees": {bucket: trees for bucket, trees in self.trees.items() if trees},
             "files": sorted(self.files),
             "documents": {bucket: names for bucket, names in self.documents.items() if names},
             "pages": self.pages,
@@ -76,7 +85,23 @@ class Generation:
         return Digest(hashlib.sha256(self.encode()).hexdigest())
 
     def __bool__(self) -> bool:
-        return bool(self.wheels or self.files or self.documents or self.pages)
+        return bool(self.trees or self.files or self.documents or self.pages)
+
+    @property
+    def wheels(self) -> Mapping[Digest, ListedTree]:
+        """Its wheels."""
+        return self.trees.get(WHEELS, {})
+
+    def all_trees(self) -> Iterator[tuple[str, Digest, ListedTree]]:
+        """Yield bucket, digest and what is said of it, for each."""
+        for bucket, listed in self.trees.items():
+            for digest, tree in listed.items():
+                yield bucket, digest, tree
+
+    @property
+    def entries(self) -> int:
+        """How many there are, of all kinds."""
+        return sum(map(len, self.trees.values())) + len(self.all_files)
 
     @property
     def all_files(self) -> frozenset[Digest]:
@@ -86,13 +111,10 @@ class Generation:
 
     def __or__(self, other: Generation) -> Generation:
         """The entries of both; where both answer one question, those of *other*."""
-        buckets = {*self.documents, *other.documents}
         return Generation(
-            wheels={**self.wheels, **other.wheels},
+            trees=_joined(self.trees, other.trees),
             files=self.files | other.files,
-            documents={
-                bucket: {**self.documents.get(bucket, {}), **other.documents.get(bucket, {})} for bucket in buckets
-            },
+            documents=_joined(self.documents, other.documents),
             pages={**self.pages, **other.pages},
         )
 
@@ -152,10 +174,7 @@ def decode_generation(data: bytes, digest: Digest, path: Path) -> Generation:
         document = json.loads(data)
         _refuse_newer(document["format"], path)
         found = Generation(
-            wheels={
-                _digest(key): ListedWheel(_digest(manifest), str(filename))
-                for key, (manifest, filename) in document["wheels"].items()
-            },
+            trees={bucket: _trees(listed) for bucket, listed in document["trees"].items()},
             files=frozenset(map(_digest, document["files"])),
             documents={bucket: _answers(names) for bucket, names in document["documents"].items()},
             pages=_answers(document["pages"]),
@@ -193,6 +212,14 @@ def _refuse_newer(version: object, path: Path) -> None:
             code="seed-newer-format",
             hint="update safe-install",
         )
+
+
+def _joined(ours: Mapping[str, Mapping[K, V]], theirs: Mapping[str, Mapping[K, V]]) -> dict[str, Mapping[K, V]]:
+    return {bucket: {**ours.get(bucket, {}), **theirs.get(bucket, {})} for bucket in {*ours, *theirs}}
+
+
+def _trees(listed: Any) -> dict[Digest, ListedTree]:  # noqa: ANN401 - whatever stands in the file
+    return {_digest(key): ListedTree(_digest(manifest), str(name)) for key, (manifest, name) in listed.items()}
 
 
 def _answers(names: Any) -> dict[str, Digest]:  # noqa: ANN401 - whatever stands in the file

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import IntegrityError
 from ..fs._system import system_path
-from .layout import BUCKETS, MANIFEST, WHEELS
+from .layout import BUCKETS, MANIFEST, TREE_BUCKETS
 from .manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def _sizes(root: Path, bucket: str) -> Iterator[int | None]:
         for prefix in prefixes:
             with os.scandir(prefix.path) as entries:
                 for entry in entries:
-                    yield _wheel_size(entry.path) if bucket == WHEELS else _file_size(entry)
+                    yield _tree_size(entry.path) if bucket in TREE_BUCKETS else _file_size(entry)
 
 
-def _wheel_size(folder: str) -> int | None:
+def _tree_size(folder: str) -> int | None:
     try:
         return sum(file.size for file in read_manifest(os.path.join(folder, MANIFEST)).files)
     except (OSError, IntegrityError):

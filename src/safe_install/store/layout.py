@@ -5,6 +5,7 @@
     <store>/
       store.json                     format version, sharing mode, what was found out about this folder
       wheels-1/<ab>/<name>/          an unpacked wheel: tree/ and manifest.json
+      bytecode-1/<ab>/<name>/        the bytecode of a wheel for one kind of interpreter: tree/ and manifest.json
       files-1/<ab>/<name>            sdists, metadata files, VCS trees as archives
       built-1/<ab>/<name>.json       build key -> wheel digest and provenance
       index-1/<ab>/<name>.<n>        index pages with validators and checksum; the newest valid one wins
@@ -43,12 +44,15 @@ if TYPE_CHECKING:
     from ..models import Digest
 
 WHEELS: Final = "wheels-1"
+BYTECODE: Final = "bytecode-1"
 FILES: Final = "files-1"
 BUILT: Final = "built-1"
 INDEX: Final = "index-1"
 INTERPRETERS: Final = "interpreters-1"
 SELECTIONS: Final = "selections-1"
-BUCKETS: Final = (WHEELS, FILES, BUILT, INDEX, INTERPRETERS, SELECTIONS)
+BUCKETS: Final = (WHEELS, BYTECODE, FILES, BUILT, INDEX, INTERPRETERS, SELECTIONS)
+TREE_BUCKETS: Final = frozenset({WHEELS, BYTECODE})
+"""Whose entries are folders with a manifest."""
 DOCUMENT_BUCKETS: Final = frozenset({BUILT, INTERPRETERS, SELECTIONS})
 MANIFEST: Final = "manifest.json"
 PROBE_PREFIX: Final = ".safe-install-probe-"
@@ -85,9 +89,15 @@ class Layout:
         """The file that says that this folder is a store; made last."""
         return self.root / "store.json"
 
+    def tree(self, bucket: str, digest: Digest) -> Path:
+        """An entry that is a folder. :param bucket: one of `TREE_BUCKETS`."""
+        if bucket not in TREE_BUCKETS:
+            raise ValueError(f"{bucket} holds no trees")
+        return self._entry(bucket, digest, "")
+
     def wheel(self, digest: Digest) -> Path:
         """The entry of an unpacked wheel."""
-        return self._entry(WHEELS, digest, "")
+        return self.tree(WHEELS, digest)
 
     def file(self, digest: Digest) -> Path:
         """The file with this content."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..events import EventSink
     from ..models import Digest
-    from .generations import Generation, ListedWheel
+    from .generations import Generation, ListedTree
     from .store import Store
 
 _THREADS = 8
@@ -23,8 +23,8 @@ _THREADS = 8
 
 def check_generation(store: Store, generation: Generation, *, sink: EventSink = ignore) -> list[str]:
     """Hash everything that *generation* lists; return what is missing or damaged, as sentences."""
-    wheels = sorted(generation.wheels.items(), key=lambda item: item[1].filename)
-    checks = [partial(_check_wheel, store, *wheel) for wheel in wheels]
+    trees = sorted(generation.all_trees(), key=lambda each: (each[2].filename, each[0]))
+    checks = [partial(_check_tree, store, *tree) for tree in trees]
     checks += [partial(_check_file, store, digest) for digest in sorted(generation.all_files)]
     key = str(store.root)
 
@@ -37,8 +37,8 @@ def check_generation(store: Store, generation: Generation, *, sink: EventSink = 
         return [problem for found in pool.map(run, checks) for problem in found]
 
 
-def _check_wheel(store: Store, digest: Digest, listed: ListedWheel) -> Iterable[str]:
-    tree = store.wheel(digest)
+def _check_tree(store: Store, bucket: str, digest: Digest, listed: ListedTree) -> Iterable[str]:
+    tree = store.tree(bucket, digest)
     if tree is None:
         yield f"{listed.filename} is missing or damaged"
         return

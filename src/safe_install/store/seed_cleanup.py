@@ -17,7 +17,7 @@ from ..events import Noticed
 from ..fs._system import system_path
 from ..fs.failures import explain
 from ..fs.remove import remove_tree
-from .layout import BUILT, FILES, INDEX, SELECTIONS, WHEELS, name_of
+from .layout import BUILT, FILES, INDEX, SELECTIONS, TREE_BUCKETS, name_of
 from .leases import file_system_time
 from .leftovers import moved_or_staged
 
@@ -73,9 +73,10 @@ class Listed:
     """The names of all entries that generations list, by bucket."""
 
     def __init__(self, generations: Iterable[Generation]) -> None:
-        self.names: dict[str, set[str]] = {bucket: set() for bucket in (WHEELS, FILES, BUILT, SELECTIONS, INDEX)}
+        self.names: dict[str, set[str]] = {bucket: set() for bucket in (*TREE_BUCKETS, FILES, BUILT, SELECTIONS, INDEX)}
         for each in generations:
-            self.names[WHEELS].update(map(name_of, each.wheels))
+            for bucket, listed in each.trees.items():
+                self.names.setdefault(bucket, set()).update(map(name_of, listed))
             self.names[FILES].update(map(name_of, each.all_files))
             self.names[INDEX].update(each.pages)
             for bucket, names in each.documents.items():

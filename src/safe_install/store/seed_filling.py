@@ -21,11 +21,11 @@ from ..fs.hashing import hash_file
 from ..models import Digest
 from .chain import Chain
 from .documents import decode_document, encode_document, encode_page
-from .generations import Generation, ListedWheel
-from .layout import BUILT, FILES, INTERPRETERS, MANIFEST, SELECTIONS, WHEELS, name_of
+from .generations import Generation, ListedTree
+from .layout import BUILT, FILES, INTERPRETERS, MANIFEST, SELECTIONS, TREE_BUCKETS, name_of
 from .manifest import read_manifest
 from .seed_view import SeedView
-from .transfer import copy_file, copy_wheel
+from .transfer import copy_file, copy_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 class Pulling(Chain):
     """A chain that copies into the first layer what is found below it, with its digests checked."""
 
-    def wheel(self, digest: Digest) -> WheelTree | None:
-        """As `Chain.wheel`; what is returned lies in the first layer. Errors as `copy_wheel`."""
-        found = super().wheel(digest)
-        return found if found is None or self._is_ours(found.folder) else copy_wheel(found, self.first)
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """As `Chain.tree`; what is returned lies in the first layer. Errors as `copy_tree`."""
+        found = super().tree(bucket, digest)
+        return found if found is None or self._is_ours(found.folder) else copy_tree(bucket, found, self.first)
 
     def file(self, digest: Digest) -> Path | None:
         """As `Chain.file`; what is returned lies in the first layer. Errors as `copy_file`."""
@@ -78,17 +78,17 @@ class Listing(Chain):
     def __init__(self, store: Store, *, name: str = "seed") -> None:
         super().__init__(store, name=name)
         self._noting = threading.Lock()
-        self._wheels: dict[Digest, WheelTree] = {}
+        self._trees: dict[str, dict[Digest, WheelTree]] = {}
         self._files: set[Digest] = set()
         self._documents: dict[tuple[str, str], bytes] = {}
         self._pages: dict[str, bytes] = {}
 
-    def wheel(self, digest: Digest) -> WheelTree | None:
-        """As `Chain.wheel`."""
-        found = super().wheel(digest)
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """As `Chain.tree`."""
+        found = super().tree(bucket, digest)
         if found is not None:
             with self._noting:
-                self._wheels[digest] = found
+                self._trees.setdefault(bucket, {})[digest] = found
         return found
 
     def file(self, digest: Digest) -> Path | None:
@@ -128,11 +128,12 @@ class Listing(Chain):
 
         :raises StoreError: it cannot be read.
         """
-        for path in _entries(self.first, WHEELS):
-            try:
-                self.wheel(read_manifest(path / MANIFEST).digest)
-            except (OSError, ValueError):
-                continue  # absent
+        for bucket in sorted(TREE_BUCKETS):
+            for path in _entries(self.first, bucket):
+                try:
+                    self.tree(bucket, read_manifest(path / MANIFEST).digest)
+                except (OSError, ValueError):
+                    continue  # absent
         for path in _entries(self.first, FILES):
             try:
                 self.file(Digest(hash_file(path)["sha256"]))
@@ -150,12 +151,14 @@ class Listing(Chain):
     def generation(self, target: Store) -> Generation:
         """Return the list of what was noted, with all of it in *target*.
 
-        :raises StoreError, IntegrityError: as `copy_wheel`.
+        :raises StoreError, IntegrityError: as `copy_tree`.
         """
-        wheels = {}
-        for digest, tree in self._wheels.items():
-            there = target.wheel(digest) or copy_wheel(tree, target)
-            wheels[digest] = ListedWheel(Digest(_manifest_digest(there)), there.manifest.filename)
+        trees: dict[str, dict[Digest, ListedTree]] = {}
+        for bucket, found in self._trees.items():
+            for digest, tree in found.items():
+                there = target.tree(bucket, digest) or copy_tree(bucket, tree, target)
+                listed = ListedTree(Digest(_manifest_digest(there)), there.manifest.filename)
+                trees.setdefault(bucket, {})[digest] = listed
         for digest in self._files:
             if target.file(digest) is None and (path := self.first.file(digest)) is not None:
                 copy_file(path, digest, target)
@@ -163,30 +166,30 @@ class Listing(Chain):
         for (bucket, name), data in self._documents.items():
             documents.setdefault(bucket, {})[name] = _keep(data, target)
         pages = {name: _keep(data, target) for name, data in self._pages.items()}
-        return Generation(wheels=wheels, files=frozenset(self._files), documents=documents, pages=pages)
+        return Generation(trees=trees, files=frozenset(self._files), documents=documents, pages=pages)
 
 
 def copy_generation(seed: Seed, generation: Generation, target: Store) -> Generation:
     """Have all that *generation* lists in *target*; return the list of it there.
 
-    :raises StoreError: ``seed-incomplete``, or see `copy_wheel`.
-    :raises IntegrityError: as `copy_wheel`.
+    :raises StoreError: ``seed-incomplete``, or see `copy_tree`.
+    :raises IntegrityError: as `copy_tree`.
     """
     view = SeedView(seed.store, generation, sink=ignore)
-    wheels = {}
-    for digest, listed in generation.wheels.items():
-        there = target.wheel(digest)
+    trees: dict[str, dict[Digest, ListedTree]] = {}
+    for bucket, digest, listed in generation.all_trees():
+        there = target.tree(bucket, digest)
         if there is None:
-            if (tree := view.wheel(digest)) is None:
+            if (tree := view.tree(bucket, digest)) is None:
                 raise _incomplete(seed, f"{listed.filename} is missing or damaged")
-            there = copy_wheel(tree, target)
-        wheels[digest] = ListedWheel(Digest(_manifest_digest(there)), listed.filename)
+            there = copy_tree(bucket, tree, target)
+        trees.setdefault(bucket, {})[digest] = ListedTree(Digest(_manifest_digest(there)), listed.filename)
     for digest in generation.all_files:
         if target.file(digest) is None:
             if (path := seed.store.file(digest)) is None:
                 raise _incomplete(seed, f"the file {digest} is missing or damaged")
             copy_file(path, digest, target)
-    return dataclasses.replace(generation, wheels=wheels)
+    return dataclasses.replace(generation, trees=trees)
 
 
 def _incomplete(seed: Seed, reason: str) -> StoreError:

@@ -10,7 +10,7 @@ from ..events import SteppedDown
 from ..fs._system import system_path
 from ..fs.hashing import hash_file
 from .documents import decode_document, decode_page
-from .layout import MANIFEST, name_of
+from .layout import MANIFEST, WHEELS, name_of
 from .seeds import Seed
 
 if TYPE_CHECKING:
@@ -40,8 +40,12 @@ class SeedView:
 
     def wheel(self, digest: Digest) -> WheelTree | None:
         """Return an unpacked wheel, checked."""
-        listed = self.generation.wheels.get(digest)
-        if listed is None or (tree := self._store.wheel(digest)) is None:
+        return self.tree(WHEELS, digest)
+
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """Return a wheel, or what was made of one, checked."""
+        listed = self.generation.trees.get(bucket, {}).get(digest)
+        if listed is None or (tree := self._store.tree(bucket, digest)) is None:
             return None
         try:
             if hash_file(tree.folder / MANIFEST)["sha256"] == listed.manifest:

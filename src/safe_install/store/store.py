@@ -17,7 +17,7 @@ from ..fs.retry import DEFAULT_BUDGET
 from ..fs.rights import make_folder
 from .documents import CachedPage, decode_document, decode_page, encode_document, encode_page
 from .inventory import StoreInfo, take_inventory
-from .layout import MANIFEST, Layout
+from .layout import MANIFEST, WHEELS, Layout
 from .looking import look
 from .manifest import read_manifest, write_manifest
 from .opening import Marker, open_layout, recognise_layout
@@ -133,21 +133,31 @@ class Store:
 
     def wheel(self, digest: Digest) -> WheelTree | None:
         """Return the unpacked wheel whose file has this SHA-256, checked as `verify` says."""
-        return self._get(self._layout.wheel(digest), self._wheel_loader(digest))
+        return self.tree(WHEELS, digest)
+
+    def publish_wheel(self, folder: Path, manifest: Manifest) -> WheelTree:
+        """As `publish_tree`, for a wheel."""
+        return self.publish_tree(WHEELS, folder, manifest)
+
+    # Trees: wheels, and what is made of them
+
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """Return the tree with this name, checked as `verify` says. :param bucket: one of `layout.TREE_BUCKETS`."""
+        return self._get(self._layout.tree(bucket, digest), self._tree_loader(digest))
 
     @contextlib.contextmanager
-    def stage_wheel(self) -> Iterator[TreeWriter]:
+    def stage_tree(self) -> Iterator[TreeWriter]:
         """Give a writer for a new tree beside the entries; what was not published is removed at the end."""
-        folder = self._layout.staging("wheel")
+        folder = self._layout.staging("tree")
         with self._staged(folder):
             with self._explaining("make a staging folder", folder):
                 make_folder(folder)
             yield TreeWriter(folder)
 
-    def publish_wheel(self, folder: Path, manifest: Manifest) -> WheelTree:
+    def publish_tree(self, bucket: str, folder: Path, manifest: Manifest) -> WheelTree:
         """Make the tree that a `TreeWriter` wrote in *folder* an entry; return it, or the one that was there first.
 
-        :param folder: `TreeWriter.folder` of `stage_wheel`. Afterwards it is gone or no longer needed.
+        :param folder: `TreeWriter.folder` of `stage_tree`. Afterwards it is gone or no longer needed.
         :raises StoreError: ``staging-damaged``: the tree is not what the manifest says. Nothing is visible.
         """
         staged = WheelTree(digest=manifest.digest, folder=folder, manifest=manifest, modes=self._marker.modes)
@@ -158,23 +168,23 @@ class Store:
                 context=tuple(problems[1:4]),
                 hint="check the disk, and whether something cleans this folder while it is used",
             )
-        target = self._layout.wheel(manifest.digest)
+        target = self._layout.tree(bucket, manifest.digest)
         made = WheelTree(digest=manifest.digest, folder=target, manifest=manifest, modes=self._marker.modes)
-        with self._explaining("publish a wheel", target):
+        with self._explaining("publish a tree", target):
             # There is one only when an earlier try failed after writing it.
             remove_file(folder / MANIFEST, budget=0)
             write_manifest(folder / MANIFEST, manifest)
-            tree = self._publish(folder, target, made=made, load=self._wheel_loader(manifest.digest))
+            tree = self._publish(folder, target, made=made, load=self._tree_loader(manifest.digest))
         self._checker.note(tree)
         return tree
 
-    def _wheel_loader(self, digest: Digest) -> Callable[[Path], WheelTree | None]:
+    def _tree_loader(self, digest: Digest) -> Callable[[Path], WheelTree | None]:
         def load(folder: Path) -> WheelTree | None:
             manifest = self._checker.readable(folder / MANIFEST, read_manifest)
             if manifest.digest != digest:
-                return None  # another wheel's: names are the first half of a digest
+                return None  # another one's: names are the first half of a digest
             tree = WheelTree(digest=digest, folder=folder, manifest=manifest, modes=self._marker.modes)
-            self._checker.wheel(tree)
+            self._checker.tree(tree)
             return tree
 
         return load

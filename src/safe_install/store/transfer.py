@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import IntegrityError, StoreError
 from ..fs._system import system_path
 from ..fs.failures import explain
-from .layout import DOCUMENT_BUCKETS, FILES, INDEX, WHEELS
+from .layout import DOCUMENT_BUCKETS, FILES, INDEX, TREE_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 # A document may lead to a wheel, so what it leads to is there before.
-_ORDER = {WHEELS: 0, FILES: 1}
+_ORDER = {**dict.fromkeys(TREE_BUCKETS, 0), FILES: 1}
 _LAST = 2
 
 
 class Source(Protocol):
     """Where entries come from; a `Store`, a `Chain` and a seed's view are some."""
 
-    def wheel(self, digest: Digest) -> WheelTree | None:
-        """Return an unpacked wheel, checked."""
+    def tree(self, bucket: str, digest: Digest) -> WheelTree | None:
+        """Return a wheel, or what was made of one, checked."""
 
     def file(self, digest: Digest) -> Path | None:
         """Return a file."""
@@ -49,12 +49,12 @@ class Source(Protocol):
 def transfer(entries: Iterable[EntryKey], source: Source, target: Store) -> int:
     """Have *entries* of *source* in *target*; return how many were missing there. What *source* lacks is left out.
 
-    :raises StoreError, IntegrityError: as `copy_wheel`. What was brought before stays.
+    :raises StoreError, IntegrityError: as `copy_tree`. What was brought before stays.
     """
     brought = 0
     for bucket, digest in sorted(entries, key=lambda entry: _ORDER.get(entry.bucket, _LAST)):
-        if bucket == WHEELS:
-            brought += _bring_wheel(digest, source, target)
+        if bucket in TREE_BUCKETS:
+            brought += _bring_tree(bucket, digest, source, target)
         elif bucket == FILES:
             brought += _bring_file(digest, source, target)
         elif bucket == INDEX:
@@ -64,22 +64,23 @@ def transfer(entries: Iterable[EntryKey], source: Source, target: Store) -> int:
     return brought
 
 
-def copy_wheel(tree: WheelTree, target: Store) -> WheelTree:
-    """Publish a copy of *tree* in *target*; return it, or the entry that was there first.
+def copy_tree(bucket: str, tree: WheelTree, target: Store) -> WheelTree:
+    """Publish a copy of *tree*, which lies in a *bucket* of that name, in *target*; return it, or what was there first.
 
     :raises IntegrityError: ``entry-damaged``: a file is not what the manifest says. Nothing is published.
     :raises StoreError: it could not be read (``entry-vanished`` when it is gone), or not be written.
     """
-    with target.stage_wheel() as writer:
+    with target.stage_tree() as writer:
         for entry in tree.manifest.files:
             chunks = _chunks(tree.tree / entry.path)
             if writer.add(entry.path, chunks, executable=entry.executable) != entry:
                 raise _damaged(tree.tree / entry.path)
-        return target.publish_wheel(writer.folder, writer.finish(digest=tree.digest, filename=tree.manifest.filename))
+        manifest = writer.finish(digest=tree.digest, filename=tree.manifest.filename)
+        return target.publish_tree(bucket, writer.folder, manifest)
 
 
 def copy_file(source: Path, digest: Digest, target: Store) -> Path:
-    """Publish a copy of the file *source* in *target*; return it. Errors as `copy_wheel`."""
+    """Publish a copy of the file *source* in *target*; return it. Errors as `copy_tree`."""
     found = hashlib.sha256()
     with target.stage_file() as staged:
         try:
@@ -94,10 +95,10 @@ def copy_file(source: Path, digest: Digest, target: Store) -> Path:
         return target.publish_file(staged, digest)
 
 
-def _bring_wheel(digest: Digest, source: Source, target: Store) -> bool:
-    if target.wheel(digest) is not None or (tree := source.wheel(digest)) is None:
+def _bring_tree(bucket: str, digest: Digest, source: Source, target: Store) -> bool:
+    if target.tree(bucket, digest) is not None or (tree := source.tree(bucket, digest)) is None:
         return False
-    copy_wheel(tree, target)
+    copy_tree(bucket, tree, target)
     return True
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _REMOVAL_BUDGET = 1.0  # seconds that a scanner may look at a file which nobody needs, on Windows
 
+_READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 TREE = "tree"
 """The folder of an entry that holds its files; the manifest lies beside it."""
 
@@ -72,6 +74,24 @@ class TreeWriter:
         except BaseException:
             remove_file(place, budget=_REMOVAL_BUDGET)
             raise
+        self._files.append(entry)
+        return entry
+
+    def reserve(self, path: str) -> str:
+        """Make the folders of a file that somebody else writes; return its absolute path. Errors as `add`."""
+        return self._place(path)
+
+    def take(self, path: str) -> FileEntry:
+        """Hash and seal a file that was written at the place `reserve` gave. Errors as `add`."""
+        place = self._place(path)
+        try:
+            descriptor = os.open(place, _READ_WRITE)
+            with open(descriptor, "rb", buffering=0) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                entry = FileEntry(path, os.fstat(descriptor).st_size, digest, executable=False)
+                self._seal(descriptor, place, entry)
+        except OSError as error:
+            raise explain(error, doing="read a file", path=place) from error
         self._files.append(entry)
         return entry
 

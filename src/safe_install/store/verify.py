@@ -101,8 +101,8 @@ class Checker:
         if writable and checks.notes is None:
             checks.notes = self._notes
 
-    def wheel(self, tree: WheelTree) -> None:
-        """Check an unpacked wheel.
+    def tree(self, tree: WheelTree) -> None:
+        """Check a wheel, or what was made of one.
 
         :raises IntegrityError: ``entry-damaged``.
         :raises OSError: it cannot be told now.

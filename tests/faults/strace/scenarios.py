@@ -166,7 +166,7 @@ def _problems_of_seed(world: World) -> Iterable[str]:
 def _left_overs(world: World) -> None:
     """An environment whose entries are not needed any more, and what a killed process and a clean-up left."""
     _old_environment(world)
-    for place in ("staging/wheel-0123456789abcdef", "trash/0123456789abcdef"):
+    for place in ("staging/tree-0123456789abcdef", "trash/0123456789abcdef"):
         folder = world.command.store / f"{place}.{TAG_OF_THE_DEAD}"
         (folder / "tree" / "half").mkdir(parents=True)
         (folder / "tree" / "half" / "made.py").write_text("x = ", encoding="utf-8")

@@ -218,7 +218,7 @@ def test_refused_wheel_leaves_nothing_in_a_store(tmp_path: Path) -> None:
     archive = tmp_path / filename
     archive.write_bytes(content)
     store = Store.open(tmp_path / "store")
-    with pytest.raises(IntegrityError), store.stage_wheel() as writer:
+    with pytest.raises(IntegrityError), store.stage_tree() as writer:
         unpack_wheel(
             archive,
             writer,

@@ -134,7 +134,7 @@ def test_entries_are_leased_while_they_are_exported(store: Store, tmp_path: Path
 
 def test_long_and_foreign_names_arrive(store: Store, other: Store, tmp_path: Path) -> None:
     name = "/".join(["ö" * 60] * 4) + ".py"
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add(name, [b"x"], executable=True)
         store.publish_wheel(writer.folder, writer.finish(digest=digest_of("long"), filename="long-1-py3-none-any.whl"))
     export(store, tmp_path / "a.tar")

@@ -162,7 +162,7 @@ class Broken:
         self.asked += 1
         raise StoreError("could not read: Stale file handle", code="io-error")
 
-    wheel = file = document = page = _fail
+    tree = file = document = page = _fail
 
 
 class TestBrokenLayers:

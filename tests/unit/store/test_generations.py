@@ -15,7 +15,7 @@ from safe_install.models import Digest
 from safe_install.store.documents import encode_document
 from safe_install.store.generations import (
     Generation,
-    ListedWheel,
+    ListedTree,
     Pointer,
     Switch,
     decode_generation,
@@ -25,7 +25,7 @@ from safe_install.store.generations import (
 PATH = Path("/seed/generations/x.json")
 A, B, C = map(digest_of, "abc")
 FULL = Generation(
-    wheels={A: ListedWheel(B, "demo-1-py3-none-any.whl")},
+    trees={"wheels-1": {A: ListedTree(B, "demo-1-py3-none-any.whl")}},
     files=frozenset({C}),
     documents={"built-1": {"name": A}},
     pages={"other": B},
@@ -46,14 +46,14 @@ class TestGeneration:
             pages=FULL.pages,
             documents={"selections-1": {}, **FULL.documents},
             files=frozenset(reversed(list(FULL.files))),
-            wheels=FULL.wheels,
+            trees=FULL.trees,
         )
         assert other_way.digest == FULL.digest
 
     @pytest.mark.parametrize(
         "other",
         [
-            replace(FULL, wheels={A: ListedWheel(C, "demo-1-py3-none-any.whl")}),
+            replace(FULL, trees={"wheels-1": {A: ListedTree(C, "demo-1-py3-none-any.whl")}}),
             replace(FULL, files=frozenset()),
             replace(FULL, documents={"built-1": {"name": B}}),
             replace(FULL, pages={"other": C}),
@@ -71,9 +71,9 @@ class TestGeneration:
     @pytest.mark.parametrize(
         "change",
         [
-            {"wheels": {"../../etc": [A, "x"]}},
-            {"wheels": {A: ["..", "x"]}},
-            {"wheels": []},
+            {"trees": {"wheels-1": {"../../etc": [A, "x"]}}},
+            {"trees": {"wheels-1": {A: ["..", "x"]}}},
+            {"trees": []},
             {"files": ["/etc/passwd"]},
             {"files": None},
             {"documents": {"built-1": {"name": "x"}}},
@@ -95,7 +95,8 @@ class TestGeneration:
 
     def test_two_are_joined_and_the_later_answers(self) -> None:
         joined = FULL | Generation(
-            wheels={B: ListedWheel(A, "other-1-py3-none-any.whl")}, documents={"built-1": {"name": C, "new": A}}
+            trees={"wheels-1": {B: ListedTree(A, "other-1-py3-none-any.whl")}},
+            documents={"built-1": {"name": C, "new": A}},
         )
         assert set(joined.wheels) == {A, B}
         assert joined.files == {C}

@@ -218,7 +218,7 @@ def test_that_modes_are_not_kept_is_found_by_trying(tmp_path: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(opening, "seal", forgetful)
         store = Store.open(tmp_path / "store")
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add("a.py", [b"x"], executable=False)
         tree = store.publish_wheel(writer.folder, writer.finish(digest=DIGEST, filename="a.whl"))
     os.chmod(tree.tree / "a.py", 0o755)

@@ -30,7 +30,7 @@ def open_store(tmp_path: Path, events: list[Event] | None = None, *, budget: flo
 
 
 def publish(store: Store) -> WheelTree:
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         for number in range(3):
             writer.add(f"demo/{number}.py", [b"x = %d\n" % number], executable=False)
         writer.add("bin/demo", [b"#!"], executable=True)
@@ -124,7 +124,7 @@ class TestInPlace:
     def test_an_entry_is_filled_in_place_when_the_rename_is_denied_for_too_long(self, tmp_path: Path) -> None:
         events: list[Event] = []
         store = open_store(tmp_path, events, budget=0.05)
-        with failing("rename", "/staging/wheel-", errno.EBUSY, times=None):
+        with failing("rename", "/staging/tree-", errno.EBUSY, times=None):
             tree = publish(store)
         assert tree.damage() == []
         assert "published-in-place" in [event.kind for event in events if isinstance(event, SteppedDown)]
@@ -141,7 +141,7 @@ class TestInPlace:
             seen.append(sorted(path.name for path in entry.rglob("*") if path.is_file()))
 
         with (
-            failing("rename", "/staging/wheel-", errno.EBUSY, times=None),
+            failing("rename", "/staging/tree-", errno.EBUSY, times=None),
             before("link", f"{entry}/", look, times=None),
         ):
             publish(store)
@@ -152,7 +152,7 @@ class TestInPlace:
         store = open_store(tmp_path, budget=0.05)
         entry = Layout(store.root).wheel(DIGEST)
         with (
-            failing("rename", "/staging/wheel-", errno.EBUSY, times=None),
+            failing("rename", "/staging/tree-", errno.EBUSY, times=None),
             failing("link", f"{entry}/tree/demo/2.py", errno.ENOSPC),
             pytest.raises(StoreError) as caught,
         ):
@@ -171,7 +171,7 @@ class TestInPlace:
 
         def somebody_else() -> None:
             os.replace(entry, tmp_path / "half")
-            with store.stage_wheel() as writer:
+            with store.stage_tree() as writer:
                 writer.add("demo/0.py", [b"x = 0\n"], executable=False)
                 os.mkdir(entry)
                 os.replace(writer.folder / "tree", entry / "tree")
@@ -179,7 +179,7 @@ class TestInPlace:
             winner.append(1)
 
         with (
-            failing("rename", "/staging/wheel-", errno.EBUSY, times=None),
+            failing("rename", "/staging/tree-", errno.EBUSY, times=None),
             before("link", f"{entry}/tree/demo/1.py", somebody_else),
         ):
             tree = publish(store)

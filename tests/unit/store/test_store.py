@@ -38,7 +38,7 @@ def store(tmp_path: Path, events: list[Event]) -> Store:
 
 
 def publish(store: Store, *, digest: Digest = DIGEST, content: bytes = b"x = 1\n") -> WheelTree:
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add("demo.py", [content], executable=False)
         writer.add("bin/demo", [b"#!"], executable=True)
         return store.publish_wheel(writer.folder, writer.finish(digest=digest, filename="demo-1-py3-none-any.whl"))
@@ -70,7 +70,7 @@ class TestWheels:
         assert litter(store) == []
 
     def test_what_was_staged_and_not_published_is_removed(self, store: Store) -> None:
-        with store.stage_wheel() as writer:
+        with store.stage_tree() as writer:
             writer.add("demo.py", [b"x"], executable=False)
             assert writer.folder.parent == store.root / "staging"
         assert litter(store) == []
@@ -78,7 +78,7 @@ class TestWheels:
     @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
     def test_after_an_error_nothing_is_left(self, store: Store, error: type[BaseException]) -> None:
         def work() -> None:
-            with store.stage_wheel() as writer:
+            with store.stage_tree() as writer:
                 writer.add("demo.py", [b"x"], executable=False)
                 raise error
 
@@ -87,7 +87,7 @@ class TestWheels:
         assert litter(store) == []
 
     def test_a_tree_that_changed_while_it_was_staged_is_not_published(self, store: Store) -> None:
-        with store.stage_wheel() as writer:
+        with store.stage_tree() as writer:
             writer.add("demo.py", [b"x"], executable=False)
             manifest = writer.finish(digest=DIGEST, filename="demo.whl")
             os.unlink(writer.folder / "tree" / "demo.py")
@@ -97,7 +97,7 @@ class TestWheels:
         assert store.wheel(DIGEST) is None
 
     def test_what_was_staged_can_be_published_after_a_failed_try(self, store: Store) -> None:
-        with store.stage_wheel() as writer:
+        with store.stage_tree() as writer:
             writer.add("demo.py", [b"x"], executable=False)
             manifest = writer.finish(digest=DIGEST, filename="demo.whl")
             with failing("rename", "staging", errno.EIO), pytest.raises(StoreError):

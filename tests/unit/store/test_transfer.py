@@ -12,7 +12,7 @@ from safe_install.errors import IntegrityError, StoreError
 from safe_install.store import BUILT, FILES, INDEX, WHEELS, CachedPage, Store
 from safe_install.store.chain import EntryKey
 from safe_install.store.layout import SELECTIONS
-from safe_install.store.transfer import copy_wheel, transfer
+from safe_install.store.transfer import copy_tree, transfer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def test_everything_is_brought_and_the_count_is_of_what_was_missing(source: Stor
 def test_no_file_is_shared_between_two_layers(source: Store, target: Store) -> None:
     """What a job does to its own layer must not reach that of others."""
     tree = put_wheel(source, "one")
-    copied = copy_wheel(tree, target)
+    copied = copy_tree(WHEELS, tree, target)
     for entry in tree.manifest.files:
         assert (tree.tree / entry.path).stat().st_ino != (copied.tree / entry.path).stat().st_ino
         assert (copied.tree / entry.path).stat().st_nlink == 1
@@ -73,7 +73,7 @@ def test_no_file_is_shared_between_two_layers(source: Store, target: Store) -> N
 
 def test_the_copy_is_the_same_to_the_manifest(source: Store, target: Store) -> None:
     tree = put_wheel(source, "one")
-    copied = copy_wheel(tree, target)
+    copied = copy_tree(WHEELS, tree, target)
     assert (copied.folder / "manifest.json").read_bytes() == (tree.folder / "manifest.json").read_bytes()
 
 
@@ -97,7 +97,7 @@ def test_an_entry_that_vanishes_is_told(source: Store, target: Store) -> None:
     tree = put_wheel(source, "one")
     os.rename(tree.folder, source.root / "trash" / "gone")
     with pytest.raises(StoreError) as caught:
-        copy_wheel(tree, target)
+        copy_tree(WHEELS, tree, target)
     assert caught.value.code == "entry-vanished"
     assert litter(target) == []
 

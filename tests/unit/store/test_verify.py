@@ -49,7 +49,7 @@ def opened(
 
 
 def publish(store: Store) -> WheelTree:
-    with store.stage_wheel() as writer:
+    with store.stage_tree() as writer:
         writer.add("demo/a.py", [CONTENT], executable=False)
         writer.add("demo/b.py", [b""], executable=False)
         writer.add("bin/demo", [b"#!"], executable=True)
@@ -160,7 +160,7 @@ class TestContent:
         assert store.wheel(DIGEST) is None
 
     def test_a_large_tree_is_read_by_several_threads(self, tmp_path: Path, store: Store) -> None:
-        with store.stage_wheel() as writer:
+        with store.stage_tree() as writer:
             for number in range(5):
                 writer.add(f"{number}.bin", [bytes([number]) * (1 << 21)], executable=False)
             tree = store.publish_wheel(writer.folder, writer.finish(digest=DIGEST, filename="x-1-py3-none-any.whl"))

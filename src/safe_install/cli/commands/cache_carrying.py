@@ -52,6 +52,7 @@ def run_import(options: Mapping[str, Any], *, file: str, sha256: str | None) -> 
 def _summary(carried: Carried) -> str:
     kinds = (
         plural(carried.wheels, "wheel"),
+        plural(carried.bytecode, "wheel's bytecode", "wheels' bytecode"),
         plural(carried.files, "file"),
         plural(carried.documents, "document"),
     )
