@@ -18,6 +18,9 @@ __all__ = ["local_index", "pytest_addoption", "pytest_cmdline_main", "pytest_run
 
 # A script that runs the tests in the background has Ctrl-C ignored for all that they start, which would then ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# `nohup` has the end of a terminal ignored in the same way. What is handled, by whatever, has its usual effect on others.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 # A busy machine is no failure: no test asserts a time.
 settings.register_profile("safe-install", deadline=None)
 settings.load_profile("safe-install")
