@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from safe_install.store.layout import IMAGES, WHEELS
+
 if TYPE_CHECKING:
     from helpers.command import Command
     from helpers.index import Offered
@@ -257,6 +259,7 @@ def test_warm_takes_no_lock_of_the_store(command: Command, locked: list[Offered]
     warm = command("sync", "requirements.txt", "--venv", "warm")
     assert (warm.counts["reused"], warm.counts["locks_passed_by"]) == (2, 0)
     # What is not there needs one.
-    for entry in (command.store / "wheels-1").glob("*/*"):
+    for entry in (*(command.store / WHEELS).glob("*/*"), *(command.store / IMAGES).glob("*/*")):
         shutil.rmtree(entry)
-    assert command("sync", "requirements.txt", "--venv", "cold").counts["locks_passed_by"] == 2
+    # Two wheels and their image.
+    assert command("sync", "requirements.txt", "--venv", "cold").counts["locks_passed_by"] == 3

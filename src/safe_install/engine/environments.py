@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import parse_wheel_filename
 
 from ..errors import StoreError, TargetError
-from ..install.apply import Applied, ApplyOptions, apply
+from ..install.apply import Applied, ApplyOptions, apply, apply_image
 from ..install.environment import Environment, Place, recognise
 from ..install.holding import hold_environment
 from ..install.installed import read_installed
@@ -20,8 +20,9 @@ from ..install.plan import Changes, Wanted, plan_changes
 from ..models import DirectorySource, Isolation
 from .bytecode import Bytecode
 from .direct_url import direct_url_document
+from .images import Images
 from .report import DistributionResult, Outcome
-from .vanishing import survive_vanishing
+from .vanishing import is_vanishing, survive_vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ..install.environment import EnvironmentState
     from ..install.installed import Installed
     from ..models import Interpreter, Pin
+    from ..store.trees import WheelTree
+    from .known_locks import KnownLock
     from .session import Session
     from .supply import Supplied, Supply
 
@@ -52,11 +55,16 @@ class Target:
 
 @dataclass(kw_only=True)
 class _Prepared:
-    """Wheels by project, as they are got. :param bytecode: None when none is wanted."""
+    """Wheels by project, as they are got.
+
+    :param bytecode: None when none is wanted.
+    :param image: of all of them, for an environment that is new.
+    """
 
     supply: Supply
     bytecode: Bytecode | None
     wheels: dict[NormalizedName, Supplied] = field(default_factory=dict)
+    image: WheelTree | None = None
 
     def get(self, pins: Sequence[Pin]) -> None:
         missing = [pin for pin in pins if pin.name not in self.wheels]
@@ -66,6 +74,11 @@ class _Prepared:
             found = [replace(each, wheel=wheel) for each, wheel in zip(found, wheels, strict=True)]
         for supplied in found:
             self.wheels[supplied.wheel.name] = supplied
+
+    def forget(self) -> None:
+        """Look for each anew the next time."""
+        self.wheels.clear()
+        self.image = None
 
 
 def find_target(session: Session) -> Target:
@@ -119,18 +132,62 @@ def change_environment(
         if not changes and state.place not in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
             return changes, None
         try:
-            return changes, apply(
-                state, environment, wheels, changes.removed, options=_options(session), sink=session.sink
-            )
+            options = _options(session)
+            if prepared.image is not None and not state.exists:
+                return changes, apply_image(state, environment, prepared.image, options=options, sink=session.sink)
+            return changes, apply(state, environment, wheels, changes.removed, options=options, sink=session.sink)
         except StoreError:
             # One of them may be gone. Whoever tries again looks for each anew.
-            prepared.wheels.clear()
+            prepared.forget()
             raise
 
+    if exact and not target.state.exists:
+        prepared.image = Images(session, environment).get([each.wheel for each in prepared.wheels.values()])
     timeout = session.settings.lock_timeout
     with hold_environment(target.root, timeout=timeout, sink=session.sink, job=session.job):
         changes, applied = survive_vanishing(change, session.sink)
     return _outcome(session, target, by_name, prepared, changes, applied)
+
+
+def make_known_environment(session: Session, target: Target, known: KnownLock) -> Outcome | None:
+    """Make the environment, which does not exist yet, from the image of a lock whose meaning is known.
+
+    None when somebody else has made it meanwhile, or the image is gone: nothing was done. Errors as
+    `change_environment`.
+    """
+    try:
+        with hold_environment(
+            target.root, timeout=session.settings.lock_timeout, sink=session.sink, job=session.job
+        ) as state:
+            if state.exists:
+                return None
+            options = _options(session)
+            applied = apply_image(state, target.environment, known.image, options=options, sink=session.sink)
+    except StoreError as error:
+        if not is_vanishing(error):
+            raise
+        return None
+    modes = "+".join(sorted(mode.value for mode in applied.link_modes))
+    layer = session.store.layer_of(known.image.folder)
+    return Outcome(
+        distributions=[
+            DistributionResult(
+                name=pin.name,
+                version=pin.version,
+                key=pin.key,
+                source=pin.source,
+                origin="store",
+                action="installed",
+                link_mode=modes,
+                layer=layer,
+            )
+            for pin in known.pins
+        ],
+        files=applied.files,
+        bytes=applied.bytes,
+        layout=_layout(session, target, applied),
+        image=known.image.digest,
+    )
 
 
 def _plan(
@@ -197,6 +254,18 @@ def _outcome(
                 layer=session.store.layer_of(supplied.wheel.tree.folder) if supplied else None,
             )
         )
+    return Outcome(
+        distributions=results,
+        removed=[str(item) for items in changes.remove.values() for item in items],
+        files=applied.files if applied else 0,
+        bytes=applied.bytes if applied else 0,
+        layout=_layout(session, target, applied),
+        image=prepared.image.digest if prepared.image is not None else None,
+    )
+
+
+def _layout(session: Session, target: Target, applied: Applied | None) -> dict[str, str]:
+    modes = sorted(mode.value for mode in applied.link_modes) if applied else []
     layout = {
         "venv": target.root,
         "python": target.environment.python,
@@ -205,13 +274,7 @@ def _outcome(
     }
     if applied and applied.link_reason:
         layout["link_mode_reason"] = applied.link_reason
-    return Outcome(
-        distributions=results,
-        removed=[str(item) for items in changes.remove.values() for item in items],
-        files=applied.files if applied else 0,
-        bytes=applied.bytes if applied else 0,
-        layout=layout,
-    )
+    return layout
 
 
 def _version(supplied: Supplied) -> Version:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..events import Event
+    from ..models import Digest
 
 SCHEMA = 1
 
@@ -109,6 +110,7 @@ class Outcome:
     :param layout: paths and modes that were in force, as texts.
     :param removed: ``name==version`` of what was taken out.
     :param files: files placed in the environment; *bytes* their size.
+    :param image: that it was made from.
     """
 
     distributions: Sequence[DistributionResult] = ()
@@ -116,6 +118,7 @@ class Outcome:
     files: int = 0
     bytes: int = 0
     layout: Mapping[str, str] = field(default_factory=dict)
+    image: Digest | None = None
 
 
 def report_document(

@@ -102,6 +102,11 @@ class Supply:
         self._workshop.artifacts.check_identity(tree, name=pin.name, version=pin.version)
         return _supplied(pin, tree, "store", file)
 
+    def are_settled(self, pins: Sequence[Pin]) -> bool:
+        """Whether each of *pins* will always mean the wheel that it means now, whatever an index says one day."""
+        files = [self._remembered(pin) for pin in pins]
+        return all(file is not None and file.is_wheel and file.hashes.sha256 is not None for file in files)
+
     def _remembered(self, pin: Pin) -> RemoteFile | None:
         if pin.direct is not None:
             return None

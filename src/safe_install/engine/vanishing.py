@@ -33,6 +33,11 @@ def entry_vanished(path: Path) -> StoreError:
     )
 
 
+def is_vanishing(error: StoreError) -> bool:
+    """Whether *error* says that an entry vanished, or was damaged, while it was used."""
+    return error.code in _CODES
+
+
 def survive_vanishing(work: Callable[[], T], sink: EventSink) -> T:
     """Return ``work()``, called a second time when the first found that an entry vanished.
 
@@ -41,7 +46,7 @@ def survive_vanishing(work: Callable[[], T], sink: EventSink) -> T:
     try:
         return work()
     except StoreError as error:
-        if error.code not in _CODES:
+        if not is_vanishing(error):
             raise
         sink(SteppedDown(kind="entry-vanished", message=f"{error.message}; it is got again"))
     return work()

@@ -14,12 +14,14 @@ so is a folder that exists and is empty (a mount point), and a new environment o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from ..events import telling
 from ..fs._system import system_path
 from ..fs.failures import explain
 from ..fs.link import Linker
@@ -30,6 +32,7 @@ from .bytecode import Compiling, bytecode_path
 from .creation import create_virtual_environment
 from .environment import Place
 from .filling import Filling
+from .image import ImageFilling
 from .installed import read_installed
 from .merging import Merged, merge
 from .path_lengths import refuse_long_paths
@@ -39,10 +42,11 @@ from .survey import survey
 from .transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ..events import EventSink
+    from ..store.trees import WheelTree
     from .environment import Environment, EnvironmentState
     from .installed import Installed
 
@@ -121,8 +125,15 @@ def apply(
     return _Application(state, environment, options, sink).run(wheels, remove)
 
 
+def apply_image(
+    state: EnvironmentState, environment: Environment, image: WheelTree, *, options: ApplyOptions, sink: EventSink
+) -> Applied:
+    """Make *environment*, which does not exist, from an image. Parameters and errors as `apply`."""
+    return _Application(state, environment, options, sink).run_image(image)
+
+
 class _Application:
-    """The work of `apply`."""
+    """The work of `apply` and `apply_image`."""
 
     def __init__(
         self, state: EnvironmentState, environment: Environment, options: ApplyOptions, sink: EventSink
@@ -143,38 +154,56 @@ class _Application:
                 _refuse_damaged(wheel)
             self._step("check")
         placements = [place(wheel, self.environment, installer_name=self.options.installer_name) for wheel in wheels]
-        merged = merge(placements, folds_case=_folds_case(self.environment.root), sink=self.sink)
+        merged = merge(placements, folds_case=folds_case(self.environment.root), sink=self.sink)
         refuse_long_paths(self.environment, merged)
         self._step("plan")
-        try:
-            if self.state.place is Place.ABSENT and os.name != "nt":
-                self._make_beside(merged)
-            elif self.state.exists:
+        with self._explaining():
+            if self.state.exists:
                 self._change(merged, remove)
             else:
-                self._make_in_place(merged)
+                self._make(lambda folder: self._fill(folder, merged))
+        return self._done()
+
+    def run_image(self, image: WheelTree) -> Applied:
+        with self._explaining():
+            self._make(lambda folder: self._fill_from(folder, image))
+        return self._done()
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise explain(error, doing="change an environment", path=self.environment.root, option="--venv") from error
+
+    def _done(self) -> Applied:
         self.applied.link_modes, self.applied.link_reason = dict(self.linker.used), self.linker.reason
         return self.applied
 
-    def _make_beside(self, merged: Merged) -> None:
+    def _make(self, fill: Callable[[str], None]) -> None:
+        """Make a new environment. :param fill: puts everything into the folder that it is given."""
+        if self.state.place is Place.ABSENT and os.name != "nt":
+            self._make_beside(fill)
+        else:
+            self._make_in_place(fill)
+
+    def _make_beside(self, fill: Callable[[str], None]) -> None:
         root = self.environment.root
         with staging.staged(root, sink=self.sink) as folder:
             self._create(folder)
             staging.rewrite_paths(folder, root, (self.environment.parts["scripts"], ""))
-            self._fill(folder, merged)
+            fill(folder)
             staging.publish(folder, root, sink=self.sink)
         self._step("finish")
 
-    def _make_in_place(self, merged: Merged) -> None:
+    def _make_in_place(self, fill: Callable[[str], None]) -> None:
         root = self.environment.root
         os.makedirs(system_path(root), exist_ok=True)
         with Transaction(root, sink=self.sink, budget=self.options.retry_budget) as transaction:
             transaction.begin_new()
             self._create(root)
             transaction.withhold_configuration()
-            self._fill(root, merged)
+            fill(root)
             transaction.commit()
         self._step("finish")
 
@@ -232,6 +261,16 @@ class _Application:
         self.applied.files, self.applied.bytes = filling.files, filling.bytes
         self.applied.compiled, self.applied.uncompiled = filling.compiled, filling.uncompiled
 
+    def _fill_from(self, folder: str, image: WheelTree) -> None:
+        filling = ImageFilling(folder, self.environment, image, self.linker)
+        with telling(self.sink, "link", key="image", label=image.manifest.filename, total=filling.files):
+            filling.place_files()
+        self._step("link")
+        filling.write_scripts()
+        filling.check()
+        self._step("finish")
+        self.applied.files, self.applied.bytes = filling.files, filling.bytes
+
     def _step(self, name: str) -> None:
         now = time.monotonic()
         self.applied.seconds[name] = self.applied.seconds.get(name, 0.0) + now - self._step_begun
@@ -251,7 +290,7 @@ def _refuse_damaged(wheel: PreparedWheel) -> None:
         )
 
 
-def _folds_case(root: str) -> bool:
+def folds_case(root: str) -> bool:
     """Whether the file system at *root*, or above where that does not exist, takes `A` and `a` for one name."""
     place = root
     while not os.path.lexists(system_path(place)) and os.path.dirname(place) != place:

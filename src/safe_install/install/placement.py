@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import IntegrityError, StoreError
 from ..fs._system import system_path
+from .bytecode import bytecode_path
 from .entry_points import is_protected_script, parse_entry_points
 from .environment import CONFIGURATION, INNER_LOCK, JOURNAL_FOLDER
 from .record import Row, installed_record, row_of
 from .scripts import commands, is_command, with_shebang
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.utils import NormalizedName
 
-    from ..models import Pin
+    from ..models import Interpreter, Pin
     from ..store.manifest import FileEntry
     from ..store.trees import WheelTree
     from .entry_points import EntryPoint
@@ -107,6 +108,21 @@ class Placement:
         # Read when it is wanted: those of all wheels together take megabytes.
         record = _text(_read(self.wheel, f"{self._dist_info}/RECORD"))
         return installed_record(record, moved=self._moved, own=self._own, unhashed=unhashed, unlisted=self._unlisted)
+
+    def relative(self, path: str) -> str:
+        """Return a path relative to the root as RECORD has it."""
+        return _relative_to(self.library, path)
+
+    def bytecode_paths(self, interpreter: Interpreter) -> Iterator[tuple[str, FileEntry]]:
+        """Yield what was compiled of files still to be linked: its path relative to the root, and its entry."""
+        assert self.wheel.bytecode is not None
+        there = {entry.path: entry for entry in self.wheel.bytecode.manifest.files}
+        for folder in self.linked:
+            for name in folder.files:
+                if name.endswith(".py"):
+                    cached = there.get(bytecode_path(_join(folder.source, name), interpreter))
+                    if cached is not None:
+                        yield bytecode_path(_join(folder.target, name), interpreter), cached
 
 
 def place(wheel: PreparedWheel, environment: Environment, *, installer_name: str) -> Placement:

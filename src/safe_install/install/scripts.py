@@ -94,6 +94,16 @@ def is_command(script: str, names: frozenset[str]) -> bool:
     return script in names
 
 
+def shebang_token(python: str, interpreter: Interpreter) -> bytes:
+    """Return the bytes by which the scripts of an environment differ from those of another one.
+
+    On Unix that is their first line, with what a long path needs; on Windows the path, quoted where it has to be.
+    """
+    if interpreter.is_windows:
+        return (f'"{python}"' if " " in python else python).encode()
+    return _shebang(python)
+
+
 def _names(point: EntryPoint, declared: set[str], interpreter: Interpreter) -> list[str]:
     """The names under which *point* is installed: its own, but for the two that carry the version of their Python.
 

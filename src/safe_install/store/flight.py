@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from .layout import Layout
 
 T = TypeVar("T")
-Kind: TypeAlias = Literal["wheel", "file", "build", "page", "bytecode"]
+Kind: TypeAlias = Literal["wheel", "file", "build", "page", "bytecode", "image"]
 
 # Seconds between looks. Who waits for a download of a second should not wait half a second more.
 _LONGEST_PAUSE = 0.25

@@ -6,6 +6,7 @@
       store.json                     format version, sharing mode, what was found out about this folder
       wheels-1/<ab>/<name>/          an unpacked wheel: tree/ and manifest.json
       bytecode-1/<ab>/<name>/        the bytecode of a wheel for one kind of interpreter: tree/ and manifest.json
+      images-1/<ab>/<name>/          what a set of wheels puts into an environment, merged: tree/ and manifest.json
       files-1/<ab>/<name>            sdists, metadata files, VCS trees as archives
       built-1/<ab>/<name>.json       build key -> wheel digest and provenance
       index-1/<ab>/<name>.<n>        index pages with validators and checksum; the newest valid one wins
@@ -45,13 +46,14 @@ if TYPE_CHECKING:
 
 WHEELS: Final = "wheels-1"
 BYTECODE: Final = "bytecode-1"
+IMAGES: Final = "images-1"
 FILES: Final = "files-1"
 BUILT: Final = "built-1"
 INDEX: Final = "index-1"
 INTERPRETERS: Final = "interpreters-1"
 SELECTIONS: Final = "selections-1"
-BUCKETS: Final = (WHEELS, BYTECODE, FILES, BUILT, INDEX, INTERPRETERS, SELECTIONS)
-TREE_BUCKETS: Final = frozenset({WHEELS, BYTECODE})
+BUCKETS: Final = (WHEELS, BYTECODE, IMAGES, FILES, BUILT, INDEX, INTERPRETERS, SELECTIONS)
+TREE_BUCKETS: Final = frozenset({WHEELS, BYTECODE, IMAGES})
 """Whose entries are folders with a manifest."""
 DOCUMENT_BUCKETS: Final = frozenset({BUILT, INTERPRETERS, SELECTIONS})
 MANIFEST: Final = "manifest.json"

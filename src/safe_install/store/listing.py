@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..fs.failures import explain
 from .entries import Entry, document_of, leads_to, size_of, survey
-from .layout import BUILT, BYTECODE, INTERPRETERS, WHEELS
+from .layout import BUILT, BYTECODE, IMAGES, INTERPRETERS, WHEELS
 from .leases import read_leases
 from .projects import subject_of, subject_of_document
 
@@ -72,7 +72,7 @@ def list_store(layout: Layout) -> list[Listed]:
     for entry in entries:
         document = documents[entry.key]
         kind, project, version = subject_of(entry) if document is None else subject_of_document(document)
-        ours = entry.key in built or entry.bucket in {BUILT, BYTECODE, INTERPRETERS}
+        ours = entry.key in built or entry.bucket in {BUILT, BYTECODE, IMAGES, INTERPRETERS}
         found.append(
             Listed(
                 key=entry.key,

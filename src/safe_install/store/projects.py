@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..fs._system import system_path
 from .documents import decode_page
 from .entries import Entry, document_of, manifest_of
-from .layout import FILES, INDEX, TREE_BUCKETS, WHEELS
+from .layout import FILES, IMAGES, INDEX, TREE_BUCKETS, WHEELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ _LONGEST_METADATA = 1 << 20
 class Subject(NamedTuple):
     """What an entry is about.
 
-    :param kind: ``wheel``, ``bytecode``, ``sdist``, ``metadata``, ``pointer``, ``page`` or ``other``.
+    :param kind: ``wheel``, ``bytecode``, ``image``, ``sdist``, ``metadata``, ``pointer``, ``page`` or ``other``.
     :param project: normalized; None where it is of none, or it cannot be told, as *version*.
     """
 
@@ -35,8 +35,9 @@ def subject_of(entry: Entry) -> Subject:
     """Return what *entry* is about. Reads as little of it as it can, and never fails."""
     if entry.bucket in TREE_BUCKETS:
         manifest = manifest_of(entry)
-        kind = "wheel" if entry.bucket == WHEELS else "bytecode"
-        return Subject("other") if manifest is None else _named(kind, manifest.filename)
+        if manifest is None or entry.bucket == IMAGES:
+            return Subject("other" if manifest is None else "image")
+        return _named("wheel" if entry.bucket == WHEELS else "bytecode", manifest.filename)
     if entry.bucket == FILES:
         with contextlib.suppress(OSError, ValueError, EOFError):
             return _subject_of_file(entry.path)

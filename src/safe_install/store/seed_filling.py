@@ -22,7 +22,7 @@ from ..models import Digest
 from .chain import Chain
 from .documents import decode_document, encode_document, encode_page
 from .generations import Generation, ListedTree
-from .layout import BUILT, FILES, INTERPRETERS, MANIFEST, SELECTIONS, TREE_BUCKETS, name_of
+from .layout import BUILT, BYTECODE, FILES, INTERPRETERS, MANIFEST, SELECTIONS, WHEELS, name_of
 from .manifest import read_manifest
 from .seed_view import SeedView
 from .transfer import copy_file, copy_tree
@@ -128,7 +128,8 @@ class Listing(Chain):
 
         :raises StoreError: it cannot be read.
         """
-        for bucket in sorted(TREE_BUCKETS):
+        # Images are not carried: they would be copies here, and each host makes its own in a second.
+        for bucket in (WHEELS, BYTECODE):
             for path in _entries(self.first, bucket):
                 try:
                     self.tree(bucket, read_manifest(path / MANIFEST).digest)

@@ -16,13 +16,14 @@ from ..fs.remove import remove_file
 from .manifest import FORMAT, FileEntry, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ..models import Digest
 
 _REMOVAL_BUDGET = 1.0  # seconds that a scanner may look at a file which nobody needs, on Windows
 
+_CHUNK = 1 << 20
 _READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 TREE = "tree"
@@ -76,6 +77,26 @@ class TreeWriter:
             raise
         self._files.append(entry)
         return entry
+
+    def link(self, path: str, source: Path, entry: FileEntry) -> None:
+        """Add a file of another entry under a name of its own; a copy of it where that cannot be. Errors as `add`.
+
+        :param entry: what the file is; it is sealed. On Windows a name could not be removed while another is in use.
+        :raises IntegrityError: ``entry-damaged``: it is not what *entry* says.
+        """
+        place = self._place(path)
+        if os.name != "nt":
+            try:
+                os.link(system_path(source), place, follow_symlinks=False)
+            except FileExistsError as error:
+                raise _collision(path) from error
+            except OSError:
+                pass  # another device, as many names as there may be, somebody else's: whatever it is, a copy tells
+            else:
+                self._files.append(entry._replace(path=path))
+                return
+        if self.add(path, _chunks(source), executable=entry.executable)[1:] != entry[1:]:
+            raise IntegrityError(f"{source} is not what its entry says", code="entry-damaged")
 
     def reserve(self, path: str) -> str:
         """Make the folders of a file that somebody else writes; return its absolute path. Errors as `add`."""
@@ -144,6 +165,15 @@ class TreeWriter:
             seal(descriptor, place, executable=entry.executable, time=content_time(entry.sha256))
         except OSError as error:
             raise explain(error, doing="set mode and time of a file", path=place) from error
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    try:
+        with open(system_path(path), "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise explain(error, doing="read an entry of the store", path=path) from error
 
 
 def _collision(path: str) -> IntegrityError:
