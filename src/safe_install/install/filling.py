@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
-from ..errors import TargetError
 from ..events import PhaseAdvanced, PhaseEnded, PhaseStarted
-from ..fs._system import CREATE, system_path
-from ..fs.failures import explain
+from ..fs._system import system_path
 from ..fs.link import LinkEntry
 from ..models import LinkMode
 from .bytecode import CACHE_FOLDER, Compiling, Source, bytecode_path, compile_sources
+from .contents import below, check_failed, join, make_folder, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .merging import Merged
     from .placement import Placement
-
-_SHOWN = 5
 
 
 class Filling:
@@ -61,7 +58,7 @@ class Filling:
         :raises StoreError: as `Linker.link_files`.
         """
         for folder in self._merged.folders:
-            _make_folder(self._path(folder))
+            make_folder(self._path(folder))
         for placement in self._merged.placements:
             self._place_wheel(placement)
 
@@ -89,15 +86,15 @@ class Filling:
             for name in folder.files:
                 if not name.endswith(".py"):
                     continue
-                tried.append(_join(folder.target, name))
-                cached = there.get(bytecode_path(_join(folder.source, name), self._environment.interpreter))
+                tried.append(join(folder.target, name))
+                cached = there.get(bytecode_path(join(folder.source, name), self._environment.interpreter))
                 if cached is not None:
                     linked.add(tried[-1])
                     entries.append(LinkEntry(cached.path.rpartition("/")[2], executable=False))
             if entries:
-                target = self._path(_join(folder.target, CACHE_FOLDER))
-                _make_folder(target)
-                self._linker.link_files(_below(str(bytecode.tree), _join(folder.source, CACHE_FOLDER)), target, entries)
+                target = self._path(join(folder.target, CACHE_FOLDER))
+                make_folder(target)
+                self._linker.link_files(below(str(bytecode.tree), join(folder.source, CACHE_FOLDER)), target, entries)
         return frozenset(tried)
 
     def _compile(self, paths: list[str], how: Compiling) -> set[str]:
@@ -145,16 +142,11 @@ class Filling:
                 if not linked_only and not entry.name.endswith(".pyc"):
                     size = entry.stat(follow_symlinks=False).st_size
                     if size != sizes[entry.name]:
-                        problems.append(f"{_join(folder, entry.name)} has {size} bytes, not {sizes[entry.name]}")
-            problems += [f"{_join(folder, name)} is missing" for name in sorted(missing)]
+                        problems.append(f"{join(folder, entry.name)} has {size} bytes, not {sizes[entry.name]}")
+            problems += [f"{join(folder, name)} is missing" for name in sorted(missing)]
         problems += [f"{path} is missing" for path in sorted(records) if not os.path.lexists(self._path(path))]
         if problems:
-            raise TargetError(
-                f"the environment {self._environment.root} is not what was installed",
-                code="environment-check-failed",
-                context=tuple(problems[:_SHOWN]),
-                hint="find out what else changes this folder, and run the command again",
-            )
+            raise check_failed(self._environment.root, problems)
 
     def _place_wheel(self, placement: Placement) -> None:
         key = placement.wheel.name
@@ -166,7 +158,7 @@ class Filling:
             for folder in placement.linked:
                 if folder.files:
                     entries = [LinkEntry(name, entry.executable) for name, entry in folder.files.items()]
-                    self._linker.link_files(_below(tree, folder.source), self._path(folder.target), entries)
+                    self._linker.link_files(below(tree, folder.source), self._path(folder.target), entries)
                     self.files += len(entries)
                     self.bytes += sum(entry.size for entry in folder.files.values())
             for file in placement.written:
@@ -176,12 +168,7 @@ class Filling:
             self._sink(PhaseEnded(phase="link", key=key, seconds=time.monotonic() - begun))
 
     def _write(self, path: str, content: bytes, *, executable: bool) -> None:
-        place = system_path(self._path(path))
-        try:
-            with open(os.open(place, CREATE, 0o777 if executable else 0o666), "wb") as file:
-                file.write(content)
-        except OSError as error:
-            raise explain(error, doing="write a file of the environment", path=place, option="--venv") from error
+        write_file(self._path(path), content, executable=executable)
         self.files += 1
         self.bytes += len(content)
 
@@ -189,7 +176,7 @@ class Filling:
         return os.path.lexists(self._path(bytecode_path(source, self._environment.interpreter)))
 
     def _path(self, relative: str) -> str:
-        return _below(self._place, relative)
+        return below(self._place, relative)
 
 
 class _Sources(Sequence[Source]):
@@ -214,27 +201,9 @@ class _Sources(Sequence[Source]):
         return self._make(self._paths[index])
 
 
-def _make_folder(path: str) -> None:
-    try:
-        os.mkdir(system_path(path))
-    except OSError as error:
-        if not (isinstance(error, FileExistsError) and os.path.isdir(system_path(path))):
-            raise explain(error, doing="make a folder", path=path, option="--venv") from error
-
-
 def _scan(path: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(system_path(path)) as found:
             yield from found
     except FileNotFoundError:
         return
-
-
-def _below(folder: str, relative: str) -> str:
-    if os.sep != "/":
-        relative = relative.replace("/", os.sep)
-    return f"{folder}{os.sep}{relative}" if relative else folder
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name

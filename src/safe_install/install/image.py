@@ -17,12 +17,12 @@ from base64 import b64decode, b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import StoreError, TargetError
-from ..fs._system import CREATE, system_path
-from ..fs.failures import explain
+from ..errors import StoreError
+from ..fs._system import system_path
 from ..fs.link import LinkEntry
 from ..models import LinkMode
 from .bytecode import CACHE_FOLDER
+from .contents import below, check_failed, join, make_folder, write_file
 from .record import Row, row_of
 from .scripts import shebang_token
 
@@ -43,7 +43,6 @@ RECIPE = "recipe.json"
 _RECORDS = "records"
 # A root that no environment has, whose path needs no quoting.
 _NOWHERE = os.path.join(os.sep, "safe-install-image")
-_SHOWN = 5
 
 
 class Script(NamedTuple):
@@ -107,7 +106,7 @@ class _Building:
         bytecode = self._bytecode(placement)
         for folder in placement.linked:
             for name, entry in folder.files.items():
-                path = _join(folder.target, name)
+                path = join(folder.target, name)
                 if path not in bytecode:
                     self._writer.link(f"{CONTENT}/{path}", tree / entry.path, entry)
         for path, (source, entry) in bytecode.items():
@@ -189,19 +188,13 @@ class ImageFilling:
         source = str(self._image.tree / CONTENT)
         for folder, entries in self._folders.items():
             self._make(folder, made)
-            self._linker.link_files(_below(source, folder), _below(self._place, folder), entries)
+            self._linker.link_files(below(source, folder), below(self._place, folder), entries)
 
     def _make(self, folder: str, made: set[str]) -> None:
         if folder in made:
             return
         self._make(folder.rpartition("/")[0], made)
-        place = system_path(_below(self._place, folder))
-        try:
-            os.mkdir(place)
-        except FileExistsError:
-            pass  # `lib` and `bin` are the environment's own
-        except OSError as error:
-            raise explain(error, doing="make a folder", path=place, option="--venv") from error
+        make_folder(below(self._place, folder))  # `lib` and `bin` are the environment's own
         made.add(folder)
 
     def write_scripts(self) -> None:
@@ -232,21 +225,16 @@ class ImageFilling:
         problems = []
         for folder, sizes in self._sizes.items():
             missing = set(sizes)
-            with os.scandir(system_path(_below(self._place, folder))) as found:
+            with os.scandir(system_path(below(self._place, folder))) as found:
                 for item in found:
                     missing.discard(item.name)
                     if not linked_only and item.name in sizes:
                         size = item.stat(follow_symlinks=False).st_size
                         if size != sizes[item.name]:
-                            problems.append(f"{_join(folder, item.name)} has {size} bytes, not {sizes[item.name]}")
-            problems += [f"{_join(folder, name)} is missing" for name in sorted(missing)]
+                            problems.append(f"{join(folder, item.name)} has {size} bytes, not {sizes[item.name]}")
+            problems += [f"{join(folder, name)} is missing" for name in sorted(missing)]
         if problems:
-            raise TargetError(
-                f"the environment {self._environment.root} is not what was installed",
-                code="environment-check-failed",
-                context=tuple(problems[:_SHOWN]),
-                hint="find out what else changes this folder, and run the command again",
-            )
+            raise check_failed(self._environment.root, problems)
 
     def _read(self, path: str) -> bytes:
         place = self._image.tree / path
@@ -257,12 +245,7 @@ class ImageFilling:
             raise StoreError(f"could not read {place}: {error.strerror}", code="entry-damaged") from error
 
     def _write(self, path: str, content: bytes, *, executable: bool) -> None:
-        place = system_path(_below(self._place, path))
-        try:
-            with open(os.open(place, CREATE, 0o777 if executable else 0o666), "wb") as file:
-                file.write(content)
-        except OSError as error:
-            raise explain(error, doing="write a file of the environment", path=place, option="--venv") from error
+        write_file(below(self._place, path), content, executable=executable)
         self.files += 1
         self.bytes += len(content)
 
@@ -275,13 +258,3 @@ def _line(row: Row) -> bytes:
 
 def _text(content: bytes) -> str:
     return b64encode(content).decode("ascii")
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
-
-
-def _below(folder: str, relative: str) -> str:
-    if os.sep != "/":
-        relative = relative.replace("/", os.sep)
-    return f"{folder}{os.sep}{relative}" if relative else folder
