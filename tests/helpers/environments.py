@@ -90,7 +90,7 @@ def install(
     :param options: of `ApplyOptions`; no bytecode and copies, unless they say otherwise.
     """
     chosen = replace(
-        ApplyOptions(app_data=scratch / "app-data", link_mode=LinkMode.COPY, compile_bytecode=False), **options
+        ApplyOptions(app_data=lambda: scratch / "app-data", link_mode=LinkMode.COPY, compile_bytecode=False), **options
     )
     with hold_environment(root, timeout=60, sink=sink) as state:
         environment = Environment.at(root, interpreter or this_interpreter())

@@ -132,7 +132,7 @@ def change_environment(
         if not changes and state.place not in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
             return changes, None
         try:
-            options = _options(session)
+            options = _options(session, target)
             if prepared.image is not None and not state.exists:
                 return changes, apply_image(state, environment, prepared.image, options=options, sink=session.sink)
             return changes, apply(state, environment, wheels, changes.removed, options=options, sink=session.sink)
@@ -161,7 +161,7 @@ def make_known_environment(session: Session, target: Target, known: KnownLock) -
         ) as state:
             if state.exists:
                 return None
-            options = _options(session)
+            options = _options(session, target)
             applied = apply_image(state, target.environment, known.image, options=options, sink=session.sink)
     except StoreError as error:
         if not is_vanishing(error):
@@ -217,9 +217,10 @@ def _needed(pins: Mapping[NormalizedName, Pin], changes: Changes) -> list[Pin]:
     return [pins[name] for name in changes.needed]
 
 
-def _options(session: Session) -> ApplyOptions:
+def _options(session: Session, target: Target) -> ApplyOptions:
     return ApplyOptions(
-        app_data=session.app_data,
+        app_data=lambda: session.app_data,
+        skeleton=None if target.state.exists else session.skeleton(target.interpreter),
         link_mode=session.settings.link_mode,
         own_files=session.settings.isolation is Isolation.STRICT,
         compile_bytecode=session.settings.compile_bytecode,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..install.apply import Applied, ApplyOptions, apply
@@ -60,7 +60,8 @@ class Filler:
     def create(self, folder: Path, interpreter: Interpreter) -> BuildEnvironment:
         """As the protocol says."""
         private = PrivateEnvironment(environment=Environment.at(folder, interpreter))
-        apply(recognise(folder), private.environment, (), options=self._options(), sink=self._session.sink)
+        options = replace(self._options(), skeleton=self._session.skeleton(interpreter))
+        apply(recognise(folder), private.environment, (), options=options, sink=self._session.sink)
         return private
 
     def fill(self, environment: BuildEnvironment, requirements: Iterable[Requirement]) -> Mapping[str, str]:
@@ -104,7 +105,7 @@ class Filler:
 
     def _options(self) -> ApplyOptions:
         return ApplyOptions(
-            app_data=self._session.app_data,
+            app_data=lambda: self._session.app_data,
             compile_bytecode=False,
             own_files=self._session.settings.isolation is Isolation.STRICT,
             retry_budget=self._session.settings.retry_budget,

@@ -11,16 +11,22 @@ import hashlib
 import json
 import os
 import platform
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..install.creation import create_virtual_environment
 from ..install.discovery import find_interpreter
 from ..install.interpreter import interpreter_from_document, interpreter_to_document, probe
+from ..install.skeleton import Skeleton, read_skeleton
 from ..models import Digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..fs.scratch import Scratch
     from ..models import Interpreter
     from ..store.chain import Chain
     from .session import Surroundings
@@ -45,6 +51,22 @@ class InterpreterCache:
         )
         return self.describe(found)
 
+    def skeleton(self, interpreter: Interpreter, scratch: Callable[[], Scratch]) -> Skeleton | None:
+        """Return what a new environment of *interpreter* holds; None where only the virtualenv library can make one.
+
+        Not on Windows, where an environment has a copy of its interpreter.
+
+        :raises TargetError: as `create_virtual_environment`.
+        """
+        key = _named_key("skeleton", interpreter.base_executable)
+        if key is None or os.name == "nt":
+            return None
+        document = self._store.document(_BUCKET, key)
+        if document is None:
+            found = _make_skeleton(interpreter, scratch(), self._surroundings.variables)
+            document = self._store.publish_document(_BUCKET, key, found.to_document() if found else {})
+        return Skeleton.from_document(document)
+
     def describe(self, executable: str) -> Interpreter:
         """Return what the interpreter at *executable* says of itself. Errors as `find`."""
         key = _key(executable)
@@ -57,6 +79,18 @@ class InterpreterCache:
         if key is not None:
             self._store.publish_document(_BUCKET, key, interpreter_to_document(interpreter))
         return interpreter
+
+
+def _make_skeleton(interpreter: Interpreter, scratch: Scratch, variables: Mapping[str, str]) -> Skeleton | None:
+    # A name that nothing else contains.
+    root = str(scratch.folder("skeleton") / f"environment-{secrets.token_hex(16)}")
+    create_virtual_environment(root, interpreter, app_data=scratch.folder("virtualenv"), variables=variables)
+    return read_skeleton(root)
+
+
+def _named_key(what: str, executable: str) -> Digest | None:
+    key = _key(executable)
+    return None if key is None else Digest(hashlib.sha256(f"{what} {key}".encode()).hexdigest())
 
 
 def _key(executable: str) -> Digest | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..events import EventSink
     from ..index.client import IndexClient
+    from ..install.skeleton import Skeleton
     from ..models import FormatControl, Interpreter
     from ..resolve.requirement import WantedRequirement
     from ..settings import Settings
@@ -235,6 +236,10 @@ class Session:
     def interpreter(self, request: str | None) -> Interpreter:
         """Return the interpreter that *request* means (see `InterpreterCache.find`)."""
         return self.interpreters.find(request)
+
+    def skeleton(self, interpreter: Interpreter) -> Skeleton | None:
+        """Return what a new environment of *interpreter* holds (see `InterpreterCache.skeleton`)."""
+        return self.interpreters.skeleton(interpreter, lambda: self.scratch)
 
     @functools.cached_property
     def app_data(self) -> Path:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from ..store.trees import WheelTree
     from .environment import Environment, EnvironmentState
     from .installed import Installed
+    from .skeleton import Skeleton
 
 _SHOWN = 3
 
@@ -57,7 +58,7 @@ _SHOWN = 3
 class ApplyOptions:
     """How an environment is changed.
 
-    :param app_data: a folder for virtualenv's own notes, in scratch.
+    :param app_data: returns a folder for virtualenv's own notes, in scratch.
     :param own_files: share no file with the store (``--isolation strict``).
     :param compile_workers: processes that compile bytecode; None for one each core.
     :param compile_timeout: seconds for one file.
@@ -65,10 +66,11 @@ class ApplyOptions:
     :param installer_name: the content of INSTALLER.
     :param prompt: of a new environment; None for the name of its folder.
     :param variables: what interpreters are started with when virtualenv has to ask one.
+    :param skeleton: of a new environment for this interpreter, without a prompt of its own; None to ask the library.
     :param check_wheels: look whether the wheels' trees are whole; False where the store has just done that.
     """
 
-    app_data: Path
+    app_data: Callable[[], Path]
     link_mode: LinkMode = LinkMode.AUTO
     own_files: bool = False
     compile_bytecode: bool = True
@@ -79,6 +81,7 @@ class ApplyOptions:
     prompt: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     check_wheels: bool = True
+    skeleton: Skeleton | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -231,10 +234,15 @@ class _Application:
         self._step("finish")
 
     def _create(self, folder: str) -> None:
+        skeleton, root = self.options.skeleton, self.environment.root
+        if skeleton is not None and self.options.prompt is None and skeleton.fits(root):
+            skeleton.write(folder, root)
+            self._step("create")
+            return
         create_virtual_environment(
             folder,
             self.environment.interpreter,
-            app_data=self.options.app_data,
+            app_data=self.options.app_data(),
             prompt=self.options.prompt,
             variables=self.options.variables,
             budget=self.options.retry_budget,
