@@ -16,11 +16,12 @@ from packaging.utils import parse_wheel_filename
 
 from helpers.wheels import make_wheel
 from safe_install.events import ignore
-from safe_install.install.apply import Applied, ApplyOptions, apply
+from safe_install.install.apply import apply
 from safe_install.install.environment import Environment
 from safe_install.install.holding import hold_environment
 from safe_install.install.installed import read_installed
 from safe_install.install.interpreter import probe
+from safe_install.install.making import Applied, ApplyOptions
 from safe_install.install.placement import PreparedWheel
 from safe_install.install.wheel import unpack_wheel
 from safe_install.models import Digest, Interpreter, LinkMode, Pin

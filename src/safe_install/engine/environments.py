@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
 
-from ..errors import StoreError, TargetError
-from ..install.apply import Applied, ApplyOptions, apply, apply_image
-from ..install.environment import Environment, Place, recognise
+from ..errors import StoreError
+from ..install.apply import apply
+from ..install.environment import Place, recognise
 from ..install.holding import hold_environment
 from ..install.installed import read_installed
+from ..install.making import apply_image
 from ..install.plan import Changes, Wanted, plan_changes
-from ..models import DirectorySource, Isolation
+from ..models import DirectorySource
 from .bytecode import Bytecode
 from .direct_url import direct_url_document
 from .images import Images
 from .report import DistributionResult, Outcome
-from .vanishing import is_vanishing, survive_vanishing
+from .target import apply_options, layout_of
+from .vanishing import survive_vanishing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,27 +32,13 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from ..install.environment import EnvironmentState
     from ..install.installed import Installed
-    from ..models import Interpreter, Pin
+    from ..install.making import Applied
+    from ..models import Pin
     from ..store.trees import WheelTree
-    from .known_locks import KnownLock
     from .session import Session
     from .supply import Supplied, Supply
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The environment to change. :param interpreter: its own, or the one to make it from."""
-
-    root: str
-    interpreter: Interpreter
-    state: EnvironmentState
-
-    @property
-    def environment(self) -> Environment:
-        """Its paths. Errors as `Environment.at`."""
-        return Environment.at(self.root, self.interpreter)
+    from .target import Target
 
 
 @dataclass(kw_only=True)
@@ -81,33 +69,6 @@ class _Prepared:
         self.image = None
 
 
-def find_target(session: Session) -> Target:
-    """Look at ``--venv`` and find the interpreter that belongs to it.
-
-    :raises TargetError: the place holds something else, the interpreter cannot be used, or ``--python`` asks for
-        another one than the environment has.
-    """
-    settings = session.settings
-    state = recognise(settings.venv)
-    if not state.exists:
-        return Target(root=state.root, interpreter=session.interpreter(settings.python), state=state)
-    assert state.python is not None
-    interpreter = session.interpreters.describe(state.python)
-    if settings.python is not None:
-        _refuse_other_python(session, state, interpreter)
-    return Target(root=state.root, interpreter=interpreter, state=state)
-
-
-def _refuse_other_python(session: Session, state: EnvironmentState, interpreter: Interpreter) -> None:
-    asked = session.interpreter(session.settings.python)
-    if asked.version[:2] != interpreter.version[:2]:
-        raise TargetError(
-            f"the environment {state.root} has Python {interpreter.version_text}, not {asked.version_text}",
-            code="environment-python-differs",
-            hint="remove it, name another place with --venv, or leave --python out",
-        )
-
-
 def change_environment(
     session: Session, target: Target, pins: Sequence[Pin], supply: Supply, *, exact: bool
 ) -> Outcome:
@@ -132,7 +93,7 @@ def change_environment(
         if not changes and state.place not in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
             return changes, None
         try:
-            options = _options(session, target)
+            options = apply_options(session, target)
             if prepared.image is not None and not state.exists:
                 return changes, apply_image(state, environment, prepared.image, options=options, sink=session.sink)
             return changes, apply(state, environment, wheels, changes.removed, options=options, sink=session.sink)
@@ -147,47 +108,6 @@ def change_environment(
     with hold_environment(target.root, timeout=timeout, sink=session.sink, job=session.job):
         changes, applied = survive_vanishing(change, session.sink)
     return _outcome(session, target, by_name, prepared, changes, applied)
-
-
-def make_known_environment(session: Session, target: Target, known: KnownLock) -> Outcome | None:
-    """Make the environment, which does not exist yet, from the image of a lock whose meaning is known.
-
-    None when somebody else has made it meanwhile, or the image is gone: nothing was done. Errors as
-    `change_environment`.
-    """
-    try:
-        with hold_environment(
-            target.root, timeout=session.settings.lock_timeout, sink=session.sink, job=session.job
-        ) as state:
-            if state.exists:
-                return None
-            options = _options(session, target)
-            applied = apply_image(state, target.environment, known.image, options=options, sink=session.sink)
-    except StoreError as error:
-        if not is_vanishing(error):
-            raise
-        return None
-    modes = "+".join(sorted(mode.value for mode in applied.link_modes))
-    layer = session.store.layer_of(known.image.folder)
-    return Outcome(
-        distributions=[
-            DistributionResult(
-                name=pin.name,
-                version=pin.version,
-                key=pin.key,
-                source=pin.source,
-                origin="store",
-                action="installed",
-                link_mode=modes,
-                layer=layer,
-            )
-            for pin in known.pins
-        ],
-        files=applied.files,
-        bytes=applied.bytes,
-        layout=_layout(session, target, applied),
-        image=known.image.digest,
-    )
 
 
 def _plan(
@@ -215,19 +135,6 @@ def _direct_url(pin: Pin) -> Mapping[str, Any] | None:
 
 def _needed(pins: Mapping[NormalizedName, Pin], changes: Changes) -> list[Pin]:
     return [pins[name] for name in changes.needed]
-
-
-def _options(session: Session, target: Target) -> ApplyOptions:
-    return ApplyOptions(
-        app_data=lambda: session.app_data,
-        skeleton=None if target.state.exists else session.skeleton(target.interpreter),
-        link_mode=session.settings.link_mode,
-        own_files=session.settings.isolation is Isolation.STRICT,
-        compile_bytecode=session.settings.compile_bytecode,
-        retry_budget=session.settings.retry_budget,
-        variables=session.surroundings.variables,
-        check_wheels=False,  # the store checks each when it hands it out
-    )
 
 
 def _outcome(
@@ -260,22 +167,9 @@ def _outcome(
         removed=[str(item) for items in changes.remove.values() for item in items],
         files=applied.files if applied else 0,
         bytes=applied.bytes if applied else 0,
-        layout=_layout(session, target, applied),
+        layout=layout_of(session, target, applied),
         image=prepared.image.digest if prepared.image is not None else None,
     )
-
-
-def _layout(session: Session, target: Target, applied: Applied | None) -> dict[str, str]:
-    modes = sorted(mode.value for mode in applied.link_modes) if applied else []
-    layout = {
-        "venv": target.root,
-        "python": target.environment.python,
-        "cache_dir": str(session.store.root),
-        "link_mode": "+".join(modes) or session.settings.link_mode.value,
-    }
-    if applied and applied.link_reason:
-        layout["link_mode_reason"] = applied.link_reason
-    return layout
 
 
 def _version(supplied: Supplied) -> Version:

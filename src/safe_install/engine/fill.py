@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..install.apply import Applied, ApplyOptions, apply
+from ..install.apply import apply
 from ..install.environment import Environment, recognise
 from ..install.installed import read_installed
+from ..install.making import Applied, ApplyOptions
 from ..models import FormatControl, Isolation
 from ..resolve.request import ResolveRequest
 from ..resolve.requirement import WantedRequirement

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import StoreError
 from ..events import SteppedDown
-from ..fs.filesystem import is_network
-from ..install.apply import folds_case
+from ..fs.filesystem import folds_case, is_network
 from ..install.image import FORMAT, build_image
 from ..models import Digest
 from ..store.layout import IMAGES

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from ..errors import IntegrityError
 from ..install.installed import read_installed
 from ..metadata import parse_core_metadata
-from .environments import change_environment, find_target
+from .environments import change_environment
 from .inputs import read_asked
 from .resolving import resolve_asked
 from .supply import require_hashes
+from .target import find_target
 from .workshop import Workshop
 
 if TYPE_CHECKING:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..install.creation import create_virtual_environment
 from ..install.discovery import find_interpreter
-from ..install.interpreter import interpreter_from_document, interpreter_to_document, probe
+from ..install.interpreter_document import interpreter_from_document, interpreter_to_document
 from ..install.skeleton import Skeleton, read_skeleton
 from ..models import Digest
 
@@ -75,6 +74,8 @@ class InterpreterCache:
                 return interpreter_from_document(document)
             except ValueError:
                 pass  # written by another version: ask again
+        from ..install.interpreter import probe
+
         interpreter = probe(executable)
         if key is not None:
             self._store.publish_document(_BUCKET, key, interpreter_to_document(interpreter))
@@ -82,6 +83,8 @@ class InterpreterCache:
 
 
 def _make_skeleton(interpreter: Interpreter, scratch: Scratch, variables: Mapping[str, str]) -> Skeleton | None:
+    from ..install.creation import create_virtual_environment
+
     # A name that nothing else contains.
     root = str(scratch.folder("skeleton") / f"environment-{secrets.token_hex(16)}")
     create_virtual_environment(root, interpreter, app_data=scratch.folder("virtualenv"), variables=variables)

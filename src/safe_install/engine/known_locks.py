@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from ..models import Pin
     from ..store.trees import WheelTree
-    from .environments import Target
     from .session import Session
+    from .target import Target
 
 _FORMAT = 1
 # What a requirements file says by way of other files or of variables is not in its bytes.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .environments import change_environment, find_target, make_known_environment
+from .known_environment import make_known_environment
 from .known_locks import KnownLocks, known_pin
+from .target import find_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .environments import Target
     from .report import Outcome
     from .session import Session
+    from .target import Target
 
 
 def sync(session: Session, files: Sequence[str], *, extras: Sequence[str] = (), groups: Sequence[str] = ()) -> Outcome:
@@ -41,6 +42,7 @@ def _sync(
     locks: KnownLocks,
 ) -> Outcome:
     # Not needed where the meaning of the lock is known.
+    from .environments import change_environment
     from .inputs import read_locked_set
     from .supply import require_hashes
     from .workshop import Workshop

@@ -10,7 +10,8 @@ from ..errors import TargetError
 from ..install.creation import bundled_pip
 from ..install.environment import recognise
 from ..models import Pin, RemoteFile
-from .environments import Target, change_environment
+from .environments import change_environment
+from .target import Target
 from .workshop import Workshop
 
 if TYPE_CHECKING:

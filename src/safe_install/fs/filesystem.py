@@ -37,3 +37,18 @@ def device_of(path: str | os.PathLike[str]) -> int:
             if above == place:
                 raise
             place = above
+
+
+def folds_case(root: str) -> bool:
+    """Whether the file system at *root*, or above where that does not exist, takes `A` and `a` for one name."""
+    place = root
+    while not os.path.lexists(system_path(place)) and os.path.dirname(place) != place:
+        place = os.path.dirname(place)
+    folder, name = os.path.split(place)
+    other = name.swapcase()
+    if other == name:
+        return os.name == "nt"
+    try:
+        return os.path.samefile(system_path(place), system_path(os.path.join(folder, other)))
+    except OSError:
+        return False

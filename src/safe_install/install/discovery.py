@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..errors import TargetError
-from .interpreter import probe, running_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +32,8 @@ def find_interpreter(request: str | None, *, path_variable: str, current: str) -
     match = _VERSION.fullmatch(request)
     if match is None or os.sep in request or (os.altsep or os.sep) in request:
         return _by_path(request, path_variable)
+    from .interpreter import running_version
+
     wanted = tuple(map(int, match["version"].split(".")))
     tried = []
     for candidate in _candidates(wanted, path_variable, current):
@@ -52,6 +53,8 @@ def base_of(executable: str) -> str:
     """Return the Python behind the virtual environment of *executable*, or itself when there is none."""
     executable = os.path.abspath(executable)
     if executable != os.path.abspath(sys.executable):
+        from .interpreter import probe
+
         return probe(executable, timeout=_START_TIMEOUT).base_executable
     # Asked of this process without starting another: `sync` needs it each time. Set since Python 3.11.
     return os.path.abspath(getattr(sys, "_base_executable", None) or executable)

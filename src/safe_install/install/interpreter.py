@@ -5,19 +5,18 @@ A probe takes about 20 ms. The caller may keep the answer as a document, as long
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import TargetError
-from ..models import Interpreter
+from .interpreter_document import interpreter_from_document
 from .tags import wheel_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ..models import Interpreter
 
 OLDEST = (3, 8)
 """The first CPython that environments are made for (design section 11)."""
@@ -55,28 +54,6 @@ def probe(executable: str, *, timeout: float = 30.0) -> Interpreter:
     facts["base_executable"] = os.path.abspath(facts["base_executable"])
     facts["tag_texts"] = wheel_tags(facts)
     return interpreter_from_document(facts)
-
-
-def interpreter_to_document(interpreter: Interpreter) -> dict[str, Any]:
-    """Return *interpreter* as plain values for JSON."""
-    return {field.name: getattr(interpreter, field.name) for field in dataclasses.fields(interpreter)}
-
-
-def interpreter_from_document(document: Mapping[str, Any]) -> Interpreter:
-    """Return what `interpreter_to_document` was given; unknown keys are ignored.
-
-    :raises ValueError: a key is missing, or a value has a shape that it never has.
-    """
-    names = {field.name for field in dataclasses.fields(Interpreter)}
-    values = {key: value for key, value in document.items() if key in names}
-    try:
-        major, minor, micro = map(int, values["version"])
-        name, version = map(str, values["libc"])
-        values["version"], values["libc"] = (major, minor, micro), (name, version)
-        values["tag_texts"] = tuple(map(str, values["tag_texts"]))
-        return Interpreter(**values)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not the description of an interpreter: {error}") from error
 
 
 def running_version(executable: str, *, timeout: float) -> tuple[int, ...] | None:

@@ -15,7 +15,8 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from safe_install.errors import TargetError
-from safe_install.install.interpreter import interpreter_from_document, interpreter_to_document, probe
+from safe_install.install.interpreter import probe
+from safe_install.install.interpreter_document import interpreter_from_document, interpreter_to_document
 
 
 def imitation(folder: Path, script: str) -> str:
