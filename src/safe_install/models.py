@@ -29,12 +29,16 @@ SECURE_ALGORITHMS = ("sha512", "sha384", "sha256", "sha3_512", "sha3_384", "sha3
 
 
 class LinkMode(Enum):
-    """How files get from a store entry into an environment (design section 7)."""
+    """How files get from a store entry into an environment (design section 7).
+
+    With ``ATTACH`` most of them do not: the environment refers to an image.
+    """
 
     AUTO = "auto"
     REFLINK = "reflink"
     HARDLINK = "hardlink"
     COPY = "copy"
+    ATTACH = "attach"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +89,11 @@ class Isolation(Enum):
     """What jobs may notice of one another's changes to installed files (design promise 4).
 
     With ``STRICT`` no environment shares a file with the store, so nothing; with ``STANDARD`` what a job does to its
-    environment may be seen in others that exist, and never in what is installed later.
+    environment may be seen in others that exist, and never in what is installed later. With ``SHARED`` environments
+    may be nothing but references to files of the store, so that every edit is one of all of them.
     """
 
+    SHARED = "shared"
     STANDARD = "standard"
     STRICT = "strict"
 

@@ -99,9 +99,9 @@ class Option:
         return self.kind in {"list", "path-list", "seed-list", "mapping"}
 
 
-_INSTALLING = frozenset({"sync", "install"})
+_INSTALLING = frozenset({"sync", "install", "run"})
 _RESOLVING = frozenset({"install", "lock"})
-_FETCHING = frozenset({"sync", "install", "lock", "fetch", "seed publish"})
+_FETCHING = frozenset({"sync", "install", "run", "lock", "fetch", "seed publish"})
 _STORING = _FETCHING | {"venv", "cache"}
 _LAYERED = _FETCHING | {"venv"}
 _LOOKING = frozenset({"doctor", "layout"})
@@ -205,7 +205,8 @@ OPTIONS: tuple[Option, ...] = (
         default="auto",
         choices=_values(LinkMode),
         commands=_INSTALLING | _LOOKING | _WRAPPING,
-        help="How files get from the store into the environment; only auto falls back to another.",
+        help="How files get from the store into the environment; only auto falls back to another. With attach the "
+        "environment refers to an image in the store (needs --isolation shared).",
     ),
     Option(
         name="isolation",
@@ -215,7 +216,8 @@ OPTIONS: tuple[Option, ...] = (
         choices=_values(Isolation),
         commands=_FETCHING | _LOOKING,
         help="Whether environments may share files with the store (standard), so that an edit in one can show in "
-        "others until the next install, or never do (strict); what is installed later is right either way.",
+        "others until the next install, never do (strict), or may even refer to its images (shared, for --link-mode "
+        "attach); what is installed later is right with all of them.",
     ),
     Option(
         name="verify",

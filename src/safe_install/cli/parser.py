@@ -162,6 +162,7 @@ def build_parser() -> click.Group:
             ],
         )
     )
+    group.add_command(_run_command())
     group.add_command(_wrap_command())
     group.add_command(
         new_command(
@@ -195,6 +196,32 @@ def build_parser() -> click.Group:
     group.add_command(cache_commands())
     group.add_command(_seed_commands())
     return group
+
+
+def _run_command() -> click.Command:
+    from .commands.run import run
+
+    command = new_command(
+        "run",
+        run,
+        "Run a command in an environment of its own, made of a lock and gone afterwards.\n\n"
+        "With --isolation shared the environment refers to an image, which takes no longer for many distributions than "
+        "for few. The exit code is that of the command; 125 when it was not run.",
+        [
+            click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="-- CMD..."),
+            click.Option(
+                ["-r", "--requirements", "requirements"],
+                multiple=True,
+                metavar="FILE",
+                help="A pylock.toml, or a requirements file in which everything is pinned.",
+            ),
+            click.Option(["--extra", "extras"], multiple=True, metavar="NAME", help="An extra of the lock (PEP 751)."),
+            click.Option(["--group", "groups"], multiple=True, metavar="NAME", help="A dependency group of the lock."),
+        ],
+    )
+    # What follows the command belongs to it, also without the dashes.
+    command.allow_interspersed_args = False
+    return command
 
 
 def _wrap_command() -> click.Command:

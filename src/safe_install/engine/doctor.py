@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from ..models import Isolation, Scope, Trust
+from ..models import Isolation, LinkMode, Scope, Trust
 from ..probe.examination import Examination
 from ..probe.facts import STORES, Role
 from ..probe.findings import Facts, Finding, Wanted
@@ -111,7 +111,8 @@ def _examine(settings: Settings, defaults: Defaults, *, paths: Sequence[str], de
             links = examination.links(
                 layers,
                 environment.path,
-                mode=settings.link_mode,
+                # What is not only referred to is placed in the best way.
+                mode=LinkMode.AUTO if settings.link_mode is LinkMode.ATTACH else settings.link_mode,
                 own_files=settings.isolation is Isolation.STRICT,
             )
     facts = Facts(

@@ -18,12 +18,12 @@ from ..install.holding import hold_environment
 from ..install.installed import read_installed
 from ..install.making import apply_image
 from ..install.plan import Changes, Wanted, plan_changes
-from ..models import DirectorySource
+from ..models import DirectorySource, LinkMode
 from .bytecode import Bytecode
 from .direct_url import direct_url_document
 from .images import Images
 from .report import DistributionResult, Outcome
-from .target import apply_options, layout_of
+from .target import apply_options, attach, layout_of, seen
 from .vanishing import survive_vanishing
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def change_environment(
     prepared.get(_needed(by_name, _plan(by_name, present, exact=exact)))
 
     def change() -> tuple[Changes, Applied | None]:
-        state = recognise(target.root)
+        state = seen(session, recognise(target.root), exact=exact)
         present = read_installed(environment) if state.exists else {}
         changes = _plan(by_name, present, exact=exact)
         prepared.get(_needed(by_name, changes))
@@ -94,6 +94,8 @@ def change_environment(
             return changes, None
         try:
             options = apply_options(session, target)
+            if prepared.image is not None and is_attached and not state.exists:
+                return changes, attach(session, state, target, prepared.image.folder, options)
             if prepared.image is not None and not state.exists:
                 return changes, apply_image(state, environment, prepared.image, options=options, sink=session.sink)
             return changes, apply(state, environment, wheels, changes.removed, options=options, sink=session.sink)
@@ -102,8 +104,10 @@ def change_environment(
             prepared.forget()
             raise
 
+    is_attached = exact and session.settings.link_mode is LinkMode.ATTACH
     if exact and not target.state.exists:
-        prepared.image = Images(session, environment).get([each.wheel for each in prepared.wheels.values()])
+        wheels = [each.wheel for each in prepared.wheels.values()]
+        prepared.image = Images(session, environment).get(wheels, needed=is_attached)
     timeout = session.settings.lock_timeout
     with hold_environment(target.root, timeout=timeout, sink=session.sink, job=session.job):
         changes, applied = survive_vanishing(change, session.sink)

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..errors import StoreError
+from ..errors import StoreError, TargetError
 from ..events import SteppedDown
 from ..fs.filesystem import folds_case, is_network
 from ..install.image import FORMAT, build_image
@@ -54,9 +54,14 @@ class Images:
         self._session = session
         self._environment = environment
 
-    def get(self, wheels: Sequence[PreparedWheel]) -> WheelTree | None:
-        """Return the image of *wheels*, which is made where it is missing; None where there can or need be none."""
-        if not self._are_worth_it(wheels):
+    def get(self, wheels: Sequence[PreparedWheel], *, needed: bool = False) -> WheelTree | None:
+        """Return the image of *wheels*, which is made where it is missing; None where there can or need be none.
+
+        :param needed: the environment shall refer to it.
+        :raises TargetError: ``attach-impossible``: it is needed, and there can be none.
+        :raises StoreError: it is needed, and could not be made.
+        """
+        if not needed and not self._are_worth_it(wheels):
             return None
         key = image_key(wheels, self._environment)
         try:
@@ -68,8 +73,16 @@ class Images:
                 make=lambda _: self._make(key, wheels),
             ).value
         except _NoImageError:
+            if needed:
+                raise TargetError(
+                    "these wheels cannot be attached: one brings a Python script that names its interpreter",
+                    code="attach-impossible",
+                    hint="choose another --link-mode",
+                ) from None
             return None
         except StoreError as error:
+            if needed:
+                raise
             message = f"no image was made, and wheels are installed one by one: {error.message}"
             self._session.sink(SteppedDown(kind="no-image", message=message))
             return None

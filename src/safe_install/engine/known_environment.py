@@ -8,7 +8,7 @@ from ..errors import StoreError
 from ..install.holding import hold_environment
 from ..install.making import apply_image
 from .report import DistributionResult, Outcome
-from .target import apply_options, layout_of
+from .target import apply_options, attach, layout_of, seen
 from .vanishing import is_vanishing
 
 if TYPE_CHECKING:
@@ -23,20 +23,23 @@ def make_known_environment(session: Session, target: Target, known: KnownLock) -
     None when somebody else has made it meanwhile, or the image is gone: nothing was done. Errors as
     `change_environment`.
     """
+    timeout, root = session.settings.lock_timeout, target.root
     try:
-        with hold_environment(
-            target.root, timeout=session.settings.lock_timeout, sink=session.sink, job=session.job
-        ) as state:
+        with hold_environment(root, timeout=timeout, sink=session.sink, job=session.job) as found:
+            state = seen(session, found, exact=True)
             if state.exists:
                 return None
             options = apply_options(session, target)
-            applied = apply_image(state, target.environment, known.image, options=options, sink=session.sink)
+            if known.image is None:
+                applied = attach(session, state, target, known.folder, options)
+            else:
+                applied = apply_image(state, target.environment, known.image, options=options, sink=session.sink)
     except StoreError as error:
         if not is_vanishing(error):
             raise
         return None
     modes = "+".join(sorted(mode.value for mode in applied.link_modes))
-    layer = session.store.layer_of(known.image.folder)
+    layer = session.store.layer_of(known.folder)
     return Outcome(
         distributions=[
             DistributionResult(
@@ -54,5 +57,5 @@ def make_known_environment(session: Session, target: Target, known: KnownLock) -
         files=applied.files,
         bytes=applied.bytes,
         layout=layout_of(session, target, applied),
-        image=known.image.digest,
+        image=known.digest,
     )

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
 from ..fs._system import system_path
-from ..models import Digest
+from ..models import Digest, LinkMode
 from ..store.layout import IMAGES, SELECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from typing import Any
 
     from ..models import Pin
@@ -44,10 +45,16 @@ class KnownPin(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownLock:
-    """What a lock means. :param image: with everything that it pins."""
+    """What a lock means.
+
+    :param image: with everything that it pins; None where it is only to be referred to.
+    :param folder: of the image.
+    """
 
     pins: Sequence[KnownPin]
-    image: WheelTree
+    digest: Digest
+    folder: Path
+    image: WheelTree | None
 
 
 class KnownLocks:
@@ -64,9 +71,14 @@ class KnownLocks:
         if self._key is None or (document := self._session.store.document(SELECTIONS, self._key)) is None:
             return None
         image = document.get("image")
-        if not isinstance(image, str) or (tree := self._session.store.tree(IMAGES, Digest(image))) is None:
+        if not isinstance(image, str):
             return None
-        return KnownLock(pins=[KnownPin(*each) for each in document["pins"]], image=tree)
+        pins, digest, store = [KnownPin(*each) for each in document["pins"]], Digest(image), self._session.store
+        if self._session.settings.link_mode is LinkMode.ATTACH:
+            folder = store.tree_of_today(IMAGES, digest)
+            return None if folder is None else KnownLock(pins=pins, digest=digest, folder=folder, image=None)
+        tree = store.tree(IMAGES, digest)
+        return None if tree is None else KnownLock(pins=pins, digest=digest, folder=tree.folder, image=tree)
 
     def remember(self, pins: Sequence[KnownPin], image: Digest) -> None:
         """Keep what the files mean."""

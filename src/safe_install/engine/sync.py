@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import PolicyError
+from ..models import Isolation, LinkMode
 from .known_environment import make_known_environment
 from .known_locks import KnownLocks, known_pin
 from .target import find_target
@@ -23,13 +25,19 @@ def sync(session: Session, files: Sequence[str], *, extras: Sequence[str] = (), 
     :param extras: of a ``pylock.toml``; so *groups*, whose default is the lock's own.
     :raises SafeInstallError: the environment is as it was before.
     """
-    target = find_target(session)
+    if session.settings.link_mode is LinkMode.ATTACH and session.settings.isolation is not Isolation.SHARED:
+        raise PolicyError(
+            "--link-mode attach is refused: this job can write to the images that environments would refer to",
+            code="attach-unshared",
+            hint="allow it with --isolation shared, where all jobs of this store may see one another's edits",
+        )
+    target = find_target(session, exact=True)
     locks = KnownLocks(session, target, files, extras=extras, groups=groups)
     if not target.state.exists and (known := locks.find()) is not None:
         done = make_known_environment(session, target, known)
         if done is not None:
             return done
-        target = find_target(session)
+        target = find_target(session, exact=True)
     return _sync(session, target, files, extras, groups, locks)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import TargetError
-from ..install.environment import Environment, recognise
-from ..install.making import ApplyOptions
-from ..models import Isolation
+from ..install.attaching import attached_to
+from ..install.environment import Environment, Place, recognise
+from ..install.making import ApplyOptions, apply_attached
+from ..models import Isolation, LinkMode
+from ..store.leases import keep_for_environment
+from ..store.trees import TREE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..install.environment import EnvironmentState
     from ..install.making import Applied
     from ..models import Interpreter
@@ -31,21 +36,33 @@ class Target:
         return Environment.at(self.root, self.interpreter)
 
 
-def find_target(session: Session) -> Target:
+def find_target(session: Session, *, exact: bool = False) -> Target:
     """Look at ``--venv`` and find the interpreter that belongs to it.
 
+    :param exact: as for `seen`.
     :raises TargetError: the place holds something else, the interpreter cannot be used, or ``--python`` asks for
         another one than the environment has.
     """
     settings = session.settings
-    state = recognise(settings.venv)
-    if not state.exists:
+    state = seen(session, recognise(settings.venv), exact=exact)
+    if state.python is None:
         return Target(root=state.root, interpreter=session.interpreter(settings.python), state=state)
-    assert state.python is not None
     interpreter = session.interpreters.describe(state.python)
     if settings.python is not None:
         _refuse_other_python(session, state, interpreter)
     return Target(root=state.root, interpreter=interpreter, state=state)
+
+
+def seen(session: Session, state: EnvironmentState, *, exact: bool) -> EnvironmentState:
+    """Return *state*; as that of no environment where it is attached to an image, or shall be, and so gives way.
+
+    :param exact: nothing that was installed shall stay; otherwise an environment is one.
+    """
+    if not exact or state.place is not Place.VIRTUAL:
+        return state
+    if session.settings.link_mode is LinkMode.ATTACH or attached_to(state.root) is not None:
+        return replace(state, place=Place.REPLACED)
+    return state
 
 
 def _refuse_other_python(session: Session, state: EnvironmentState, interpreter: Interpreter) -> None:
@@ -84,3 +101,10 @@ def layout_of(session: Session, target: Target, applied: Applied | None) -> dict
     if applied and applied.link_reason:
         layout["link_mode_reason"] = applied.link_reason
     return layout
+
+
+def attach(session: Session, state: EnvironmentState, target: Target, image: Path, options: ApplyOptions) -> Applied:
+    """Make the environment refer to the image in the folder *image*. Errors as `apply_attached`."""
+    applied = apply_attached(state, target.environment, image / TREE, options=options, sink=session.sink)
+    keep_for_environment(session.store.first.layout, [image], target.root)
+    return applied

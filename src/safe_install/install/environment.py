@@ -31,6 +31,9 @@ JOURNAL = "journal.json"
 INNER_LOCK = ".safe-install.lock"
 """In the root of an environment whose parent cannot be written (`holding`)."""
 
+ATTACHED = ".safe-install-image.json"
+"""In the root of an environment that refers to an image (`attaching`)."""
+
 # What a folder may hold and still count as empty: our own traces, and what mkfs leaves at the root of a disk.
 _NOTHING = frozenset({INNER_LOCK, INNER_LOCK + ".owner", JOURNAL_FOLDER, "lost+found"})
 
@@ -42,6 +45,7 @@ class Place(Enum):
     EMPTY = "empty folder"
     UNFINISHED = "half-made or half-changed environment"
     VIRTUAL = "virtual environment"
+    REPLACED = "virtual environment that gives way to a new one"
     INSTALLATION = "Python installation"
 
 

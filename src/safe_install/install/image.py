@@ -2,9 +2,9 @@
 
 ::
 
-    environment/<path>     what is the same wherever the environment lies, at its path relative to the root
-    records/<number>       the RECORD of a wheel that has scripts
-    recipe.json            how scripts are made, whose first line names the environment, and which of their rows change
+    environment/<path>     what a set of wheels brings, at its path relative to the root, without scripts
+    recipe.json            how scripts are made, whose first line names the environment; which rows of which RECORD
+                           change with them; and what lies outside of the folders of modules
 
 An image is a tree of a store. Its files are names of those of the wheels' entries where the file system can do that.
 """
@@ -15,7 +15,7 @@ import json
 import os
 from base64 import b64decode, b64encode
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..fs._system import system_path
@@ -27,7 +27,7 @@ from .record import Row, row_of
 from .scripts import shebang_token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..events import EventSink
@@ -40,22 +40,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 CONTENT = "environment"
 RECIPE = "recipe.json"
-_RECORDS = "records"
 # A root that no environment has, whose path needs no quoting.
 _NOWHERE = os.path.join(os.sep, "safe-install-image")
-
-
-class Script(NamedTuple):
-    """A file that names the environment's interpreter: what stands before and after that name."""
-
-    path: str
-    before: bytes
-    after: bytes
-    executable: bool
-
-    def content(self, token: bytes) -> bytes:
-        """Return it for one interpreter."""
-        return self.before + token + self.after
 
 
 def build_image(
@@ -99,6 +85,8 @@ class _Building:
         self._token = shebang_token(environment.python, environment.interpreter)
         self._scripts: list[list[Any]] = []
         self._records: list[list[Any]] = []
+        self._outside: list[list[Any]] = []
+        self._libraries = tuple(f"{library}/" for library in environment.libraries)
 
     def add(self, placement: Placement) -> None:
         """Add what one wheel brings."""
@@ -108,20 +96,26 @@ class _Building:
             for name, entry in folder.files.items():
                 path = join(folder.target, name)
                 if path not in bytecode:
-                    self._writer.link(f"{CONTENT}/{path}", tree / entry.path, entry)
+                    self._link(path, tree / entry.path, entry)
         for path, (source, entry) in bytecode.items():
-            self._writer.link(f"{CONTENT}/{path}", source, entry)
+            self._link(path, source, entry)
         changing = []
         for file in placement.written:
             before, found, after = file.content.partition(self._token)
             if not found:
                 self._writer.add(f"{CONTENT}/{file.path}", [file.content], executable=file.executable)
+                assert file.path.startswith(self._libraries)  # metadata: all other files that are written are scripts
                 continue
             number = len(self._scripts)
             self._scripts.append([file.path, _text(before), _text(after), file.executable])
             row = row_of(placement.relative(file.path), file.content)
             changing.append([number, *row])
         self._add_record(placement, sorted(bytecode), changing)
+
+    def _link(self, path: str, source: Path, entry: FileEntry) -> None:
+        self._writer.link(f"{CONTENT}/{path}", source, entry)
+        if not path.startswith(self._libraries):
+            self._outside.append([path, entry.executable])
 
     def _bytecode(self, placement: Placement) -> dict[str, tuple[Path, FileEntry]]:
         """Path in the environment to the file and the entry of each ``.pyc`` that was compiled of the wheel."""
@@ -134,17 +128,18 @@ class _Building:
         }
 
     def _add_record(self, placement: Placement, bytecode: list[str], changing: list[list[Any]]) -> None:
-        content = placement.record(bytecode)
-        if not changing:
-            self._writer.add(f"{CONTENT}/{placement.record_path}", [content], executable=False)
-            return
-        number = len(self._records)
-        self._writer.add(f"{_RECORDS}/{number}", [content], executable=False)
-        self._records.append([placement.record_path, changing])
+        self._writer.add(f"{CONTENT}/{placement.record_path}", [placement.record(bytecode)], executable=False)
+        if changing:
+            self._records.append([placement.record_path, changing])
 
     def finish(self) -> None:
         """Write the recipe."""
-        document = {"format": FORMAT, "scripts": self._scripts, "records": self._records}
+        document = {
+            "format": FORMAT,
+            "scripts": self._scripts,
+            "records": self._records,
+            "outside": self._outside,
+        }
         self._writer.add(RECIPE, [json.dumps(document).encode()], executable=False)
 
 
@@ -159,16 +154,18 @@ class ImageFilling:
         self.bytes = 0
         self._place = place
         self._environment = environment
-        self._image = image
         self._linker = linker
+        self._tree = image.tree
+        self._recipe = read_recipe(image.tree)
         self._folders: dict[str, list[LinkEntry]] = {}
         self._sizes: dict[str, dict[str, int]] = {}
-        self._sort_files()
+        self._sort_files(image)
 
-    def _sort_files(self) -> None:
+    def _sort_files(self, image: WheelTree) -> None:
         prefix = f"{CONTENT}/"
-        for entry in self._image.manifest.files:
-            if entry.path.startswith(prefix):
+        changing = {f"{prefix}{path}" for path, _ in self._recipe["records"]}
+        for entry in image.manifest.files:
+            if entry.path.startswith(prefix) and entry.path not in changing:
                 folder, _, name = entry.path.rpartition("/")
                 folder = folder[len(prefix) :]
                 if folder not in self._folders:
@@ -180,41 +177,27 @@ class ImageFilling:
                     self.bytes += entry.size
 
     def place_files(self) -> None:
-        """Make all folders, and place every file but scripts and RECORDs that name them.
+        """Make all folders, and place every file but scripts and RECORDs that list them.
 
         :raises StoreError: as `Linker.link_files`.
         """
-        made = {""}
-        source = str(self._image.tree / CONTENT)
-        for folder, entries in self._folders.items():
-            self._make(folder, made)
-            self._linker.link_files(below(source, folder), below(self._place, folder), entries)
-
-    def _make(self, folder: str, made: set[str]) -> None:
-        if folder in made:
-            return
-        self._make(folder.rpartition("/")[0], made)
-        make_folder(below(self._place, folder))  # `lib` and `bin` are the environment's own
-        made.add(folder)
+        place_folders(self._tree, self._folders, self._place, self._linker)
 
     def write_scripts(self) -> None:
         """Write what names the environment, and the RECORDs that list it.
 
-        :raises StoreError: ``entry-damaged``: the recipe cannot be read.
+        :raises StoreError: ``entry-damaged``: a RECORD cannot be read.
         """
-        recipe = json.loads(self._read(RECIPE))
-        token = shebang_token(self._environment.python, self._environment.interpreter)
-        contents = []
-        for path, before, after, executable in recipe["scripts"]:
-            script = Script(path, b64decode(before), b64decode(after), executable)
-            contents.append(script.content(token))
-            self._write(path, contents[-1], executable=executable)
-        for number, (path, changing) in enumerate(recipe["records"]):
-            content = self._read(f"{_RECORDS}/{number}")
+        contents = write_scripts(self._recipe, self._place, self._environment)
+        for path, changing in self._recipe["records"]:
+            content = _read(self._tree, f"{CONTENT}/{path}")
             for script, *row in changing:
                 old = Row(*row)
                 content = content.replace(_line(old), _line(row_of(old.path, contents[script])), 1)
-            self._write(path, content, executable=False)
+            write_file(below(self._place, path), content, executable=False)
+            self.bytes += len(content)
+        self.files += len(contents) + len(self._recipe["records"])
+        self.bytes += sum(map(len, contents))
 
     def check(self) -> None:
         """As `Filling.check`.
@@ -236,18 +219,55 @@ class ImageFilling:
         if problems:
             raise check_failed(self._environment.root, problems)
 
-    def _read(self, path: str) -> bytes:
-        place = self._image.tree / path
-        try:
-            with open(system_path(place), "rb") as file:
-                return file.read()
-        except OSError as error:
-            raise StoreError(f"could not read {place}: {error.strerror}", code="entry-damaged") from error
 
-    def _write(self, path: str, content: bytes, *, executable: bool) -> None:
-        write_file(below(self._place, path), content, executable=executable)
-        self.files += 1
-        self.bytes += len(content)
+def read_recipe(tree: Path) -> dict[str, Any]:
+    """Return the recipe of the image whose files lie in *tree*.
+
+    :raises StoreError: ``entry-damaged``: it cannot be read.
+    """
+    recipe: dict[str, Any] = json.loads(_read(tree, RECIPE))
+    return recipe
+
+
+def place_folders(tree: Path, folders: Mapping[str, Sequence[LinkEntry]], place: str, linker: Linker) -> None:
+    """Place files of an image in an environment, whose folders are made.
+
+    :param folders: what to place, by folder, relative to the root.
+    :raises StoreError: as `Linker.link_files`.
+    """
+    made = {""}
+    source = str(tree / CONTENT)
+    for folder, entries in folders.items():
+        _make(place, folder, made)
+        linker.link_files(below(source, folder), below(place, folder), entries)
+
+
+def _make(place: str, folder: str, made: set[str]) -> None:
+    if folder not in made:
+        _make(place, folder.rpartition("/")[0], made)
+        make_folder(below(place, folder))  # `lib` and `bin` are the environment's own
+        made.add(folder)
+
+
+def write_scripts(recipe: Mapping[str, Any], place: str, environment: Environment) -> list[bytes]:
+    """Write the scripts of an image; return their contents.
+
+    :raises StoreError: as `write_file`.
+    """
+    token = shebang_token(environment.python, environment.interpreter)
+    contents = []
+    for path, before, after, executable in recipe["scripts"]:
+        contents.append(b64decode(before) + token + b64decode(after))
+        write_file(below(place, path), contents[-1], executable=executable)
+    return contents
+
+
+def _read(tree: Path, path: str) -> bytes:
+    try:
+        with open(system_path(tree / path), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise StoreError(f"could not read {tree / path}: {error.strerror}", code="entry-damaged") from error
 
 
 def _line(row: Row) -> bytes:

@@ -89,6 +89,15 @@ def apply_image(
     return _FromImage(state, environment, options, sink).run(image)
 
 
+def apply_attached(
+    state: EnvironmentState, environment: Environment, tree: Path, *, options: ApplyOptions, sink: EventSink
+) -> Applied:
+    """Make *environment*, which does not exist, and attach it to the image whose files lie in *tree*. Otherwise as
+    `apply_image`.
+    """
+    return _Attached(state, environment, options, sink).run(tree)
+
+
 class Making:
     """The work on one environment."""
 
@@ -99,9 +108,9 @@ class Making:
         self.environment = environment
         self.options = options
         self.sink = sink
-        self.linker = Linker(
-            options.link_mode, sink=sink, own_files=options.own_files, retry_budget=options.retry_budget
-        )
+        # What an attached environment does not only refer to is placed in the best way.
+        mode = LinkMode.AUTO if options.link_mode is LinkMode.ATTACH else options.link_mode
+        self.linker = Linker(mode, sink=sink, own_files=options.own_files, retry_budget=options.retry_budget)
         self.applied = Applied(created=not state.exists)
         self._step_begun = time.monotonic()
 
@@ -120,18 +129,21 @@ class Making:
 
     def make(self, fill: Callable[[str], None]) -> None:
         """Make a new environment. :param fill: puts everything into the folder that it is given."""
-        if self.state.place is Place.ABSENT and os.name != "nt":
+        if self.state.place is Place.REPLACED:
+            self._make_beside(fill, instead=True)
+        elif self.state.place is Place.ABSENT and os.name != "nt":
             self._make_beside(fill)
         else:
             self._make_in_place(fill)
 
-    def _make_beside(self, fill: Callable[[str], None]) -> None:
+    def _make_beside(self, fill: Callable[[str], None], *, instead: bool = False) -> None:
         root = self.environment.root
         with staging.staged(root, sink=self.sink) as folder:
             self._create(folder)
             staging.rewrite_paths(folder, root, (self.environment.parts["scripts"], ""))
             fill(folder)
-            staging.publish(folder, root, sink=self.sink)
+            publish = staging.replace if instead else staging.publish
+            publish(folder, root, sink=self.sink)
         self.step("finish")
 
     def _make_in_place(self, fill: Callable[[str], None]) -> None:
@@ -190,3 +202,20 @@ class _FromImage(Making):
         filling.check()
         self.step("finish")
         self.applied.files, self.applied.bytes = filling.files, filling.bytes
+
+
+class _Attached(Making):
+    """The work of `apply_attached`."""
+
+    def run(self, tree: Path) -> Applied:
+        with self.explaining():
+            self.make(lambda folder: self._fill(folder, tree))
+        self.done()
+        self.applied.link_modes = {LinkMode.ATTACH: self.applied.files}
+        return self.applied
+
+    def _fill(self, folder: str, tree: Path) -> None:
+        from .attaching import attach
+
+        self.applied.files = attach(folder, self.environment, tree, self.linker)
+        self.step("link")

@@ -15,7 +15,7 @@ from ..errors import IntegrityError, StoreError
 from ..fs._system import system_path
 from .bytecode import bytecode_path
 from .entry_points import is_protected_script, parse_entry_points
-from .environment import CONFIGURATION, INNER_LOCK, JOURNAL_FOLDER
+from .environment import ATTACHED, CONFIGURATION, INNER_LOCK, JOURNAL_FOLDER
 from .record import Row, installed_record, row_of
 from .scripts import commands, is_command, with_shebang
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .entry_points import EntryPoint
     from .environment import Environment
 
-_RESERVED_IN_ROOT = frozenset({CONFIGURATION, JOURNAL_FOLDER, INNER_LOCK})
+_RESERVED_IN_ROOT = frozenset({CONFIGURATION, JOURNAL_FOLDER, INNER_LOCK, ATTACHED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from ..fs._system import system_path
 from ..fs.atomic import publish_folder
 from ..fs.failures import explain
 from ..fs.remove import remove_tree
+from ..fs.retry import retry
 from ..interruption import shielded
 from .environment import is_denied, read_only
 
@@ -80,6 +81,25 @@ def publish(place: str, root: str, *, sink: EventSink) -> None:
             code="environment-not-ours",
             hint="find out which other tool writes there, remove the folder, and run the command again",
         )
+
+
+@shielded
+def replace(place: str, root: str, *, sink: EventSink) -> None:
+    """Let the finished environment at *place* take the place of that at *root*, which goes with the staging folder.
+
+    :raises StoreError: that cannot be moved, since it is a mount point or somebody uses it. It is still there.
+    """
+    aside = os.path.join(os.path.dirname(place), "replaced")
+    old, new = system_path(root), system_path(aside)
+    try:
+        retry(lambda: os.rename(old, new), what=f"replace {root}", budget=_REMOVAL_BUDGET, sink=sink)
+    except OSError as error:
+        raise explain(error, doing="replace an environment", path=root, option="--venv") from error
+    try:
+        publish(place, root, sink=sink)
+    except BaseException:
+        os.rename(new, old)
+        raise
 
 
 def final_path(path: str, place: str, root: str) -> str:

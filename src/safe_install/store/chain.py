@@ -130,6 +130,11 @@ class Chain:
         self.claim(bucket, digest)
         return self._find(lambda layer: layer.tree(bucket, digest))
 
+    def tree_of_today(self, bucket: str, digest: Digest) -> Path | None:
+        """As `Store.tree_of_today`, in the first layer alone."""
+        self.claim(bucket, digest)
+        return self.first.tree_of_today(bucket, digest)
+
     def file(self, digest: Digest) -> Path | None:
         """Return the file with this SHA-256 from the first layer that has it."""
         self.claim(FILES, digest)

@@ -20,7 +20,7 @@ from ..fs.hashing import hash_file
 from ..models import Digest, Verification
 from .documents import decode_document, decode_page
 from .entries import Entry, size_of, survey
-from .layout import DOCUMENT_BUCKETS, FILES, INDEX, MANIFEST, TREE_BUCKETS, name_of
+from .layout import DOCUMENT_BUCKETS, FILES, IMAGES, INDEX, MANIFEST, TREE_BUCKETS, name_of
 from .manifest import read_manifest
 from .quarantine import Quarantine
 from .trees import WheelTree
@@ -157,7 +157,7 @@ class _Inspection:
         """
         bucket, name = entry.split("/")
         if bucket in TREE_BUCKETS:
-            self._load_tree(path, name)
+            self._load_tree(path, bucket, name)
         elif bucket == FILES:
             self._load_file(path, name)
         elif bucket in DOCUMENT_BUCKETS:
@@ -166,11 +166,13 @@ class _Inspection:
         elif bucket == INDEX and decode_page(self._checker.readable(path, _read)) is None:
             raise damaged(path, ["its checksum is wrong"])
 
-    def _load_tree(self, path: Path, name: str) -> None:
+    def _load_tree(self, path: Path, bucket: str, name: str) -> None:
         manifest = self._checker.readable(path / MANIFEST, read_manifest)
         if name_of(manifest.digest) != name:
             raise damaged(path, ["it is another one's"])
-        self._checker.tree(WheelTree(digest=manifest.digest, folder=path, manifest=manifest, modes=self._modes))
+        self._checker.tree(
+            WheelTree(digest=manifest.digest, folder=path, manifest=manifest, modes=self._modes, runs=bucket == IMAGES)
+        )
 
     def _load_file(self, path: Path, name: str) -> None:
         digest = Digest(self._checker.readable(path, hash_file)["sha256"])

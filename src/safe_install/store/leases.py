@@ -5,11 +5,13 @@
     leases/<random>.jsonl     {"format": 1, "host": …, "machine": …, "pid": …, "born": …, "job": …, "expiry": 900}
                               {"entries": ["wheels-1/ab/abcdef…", …]}
                               {"environment": "/ci/.venv"}
+    leases/env-<digest>.jsonl {"format": 1, "machine": …, "environment": "/ci/.venv", "expiry": 2592000, "entries": […]}
 
 One file per process: a line for who it is, then one for each batch of entries that it begins to use. Its
 modification time is its last sign of life, given by the clock of the file system and compared with the same clock
 (`file_system_time`), so that the clocks of hosts may differ. It is removed when the process has done its work; of one
-that was killed it stays until somebody who cleans up finds it dead.
+that was killed it stays until somebody who cleans up finds it dead. The last kind is that of an environment that refers
+to entries: it is live as long as the environment exists, or where only another machine could tell, until it expires.
 
 Nothing is right or wrong because of a lease: an entry that vanishes while it is used is found missing, and made again.
 So a lease that cannot be written is no error, and one that cannot be read keeps nothing.
@@ -18,6 +20,7 @@ So a lease that cannot be written is no error, and one that cannot be read keeps
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
@@ -26,7 +29,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..events import Noticed
-from ..fs._system import CREATE, revalidate, set_mode, system_path
+from ..fs._system import CREATE, machine_name, revalidate, set_mode, system_path
+from ..fs.atomic import write_atomically
 from ..fs.filesystem import is_network
 from ..fs.remove import remove_file
 from ..fs.rights import ensure_folder, file_mode
@@ -45,6 +49,7 @@ _FORMAT = 1
 _ENDING = ".jsonl"
 _BEAT_SECONDS = 60.0
 _EXPIRY = 900.0
+_ENVIRONMENT_EXPIRY = 30 * 86400.0
 _REMOVAL_BUDGET = 1.0  # seconds that somebody may read it on Windows
 """Seconds after the last sign of life: many beats, since a host that is short of memory may stand still for minutes."""
 
@@ -56,6 +61,7 @@ class Lease:
     :param process: None when the file does not tell: it is damaged, or of another release.
     :param job: URL of the job.
     :param environment: what is made from the entries, when that is known.
+    :param machine: of an environment that refers to its entries.
     :param entries: paths of entries relative to the store, with forward slashes.
     :param beaten: last sign of life, in seconds of the file system's clock.
     :param expiry: seconds after it.
@@ -65,6 +71,7 @@ class Lease:
     process: Process | None
     job: str | None
     environment: str | None
+    machine: str | None
     entries: frozenset[str]
     beaten: float
     expiry: float
@@ -73,6 +80,8 @@ class Lease:
         """Whether its entries should be left alone. :param now: from `file_system_time` of the same store."""
         if self.process is not None and self.process.is_gone():
             return False
+        if self.machine is not None and self.machine == machine_name() and self.environment is not None:
+            return os.path.lexists(system_path(self.environment))
         return now < self.beaten + self.expiry
 
 
@@ -184,6 +193,22 @@ class OwnLeases:
             each.close()
 
 
+def keep_for_environment(layout: Layout, entries: Iterable[Path], root: str) -> None:
+    """Have *entries* kept as long as the environment at *root* exists. What cannot be written is left."""
+    machine = machine_name()
+    name = hashlib.sha256(f"{machine}\n{root}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    document = {
+        "format": _FORMAT,
+        "machine": machine,
+        "environment": root,
+        "expiry": _ENVIRONMENT_EXPIRY,
+        "entries": sorted(each.relative_to(layout.root).as_posix() for each in entries),
+    }
+    data = json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    with contextlib.suppress(OSError):
+        write_atomically(layout.leases / f"env-{name}{_ENDING}", data, mode=file_mode(layout.leases), exact=True)
+
+
 def _write_line(descriptor: int, document: dict[str, object]) -> None:
     view = memoryview(json.dumps(document, separators=(",", ":")).encode() + b"\n")
     while view:
@@ -238,7 +263,9 @@ def read_lease(path: Path) -> Lease | None:
             if "pid" in document:
                 process = Process.of(document)
             entries.update(map(str, document.get("entries", ())))
-            facts |= {name: document[name] for name in ("job", "environment", "expiry") if document.get(name)}
+            # The machine of a process is part of it.
+            names = ("job", "environment", "expiry", *(() if "pid" in document else ("machine",)))
+            facts |= {name: document[name] for name in names if document.get(name)}
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
     expiry = facts.get("expiry")
@@ -247,6 +274,7 @@ def read_lease(path: Path) -> Lease | None:
         process=process,
         job=_text(facts.get("job")),
         environment=_text(facts.get("environment")),
+        machine=_text(facts.get("machine")),
         entries=frozenset(entries),
         beaten=beaten,
         expiry=float(expiry) if isinstance(expiry, int | float) else _EXPIRY,

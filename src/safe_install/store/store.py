@@ -17,7 +17,7 @@ from ..fs.retry import DEFAULT_BUDGET
 from ..fs.rights import make_folder
 from .documents import CachedPage, decode_document, decode_page, encode_document, encode_page
 from .inventory import StoreInfo, take_inventory
-from .layout import MANIFEST, WHEELS, Layout
+from .layout import IMAGES, MANIFEST, WHEELS, Layout
 from .looking import look
 from .manifest import read_manifest, write_manifest
 from .opening import Marker, open_layout, recognise_layout
@@ -145,6 +145,22 @@ class Store:
         """Return the tree with this name, checked as `verify` says. :param bucket: one of `layout.TREE_BUCKETS`."""
         return self._get(self._layout.tree(bucket, digest), self._tree_loader(digest))
 
+    def tree_of_today(self, bucket: str, digest: Digest) -> Path | None:
+        """Return the folder of a tree, which is checked as by `tree` once a boot and day only.
+
+        For what is referred to and not placed: neither its manifest nor a file of it is looked at otherwise.
+        """
+        folder = self._layout.tree(bucket, digest)
+        try:
+            if self._checker.was_checked_today(folder):
+                return folder
+        except OSError:
+            return None
+        if self.tree(bucket, digest) is None:
+            return None
+        self._checker.note_today(folder)
+        return folder
+
     @contextlib.contextmanager
     def stage_tree(self) -> Iterator[TreeWriter]:
         """Give a writer for a new tree beside the entries; what was not published is removed at the end."""
@@ -183,7 +199,13 @@ class Store:
             manifest = self._checker.readable(folder / MANIFEST, read_manifest)
             if manifest.digest != digest:
                 return None  # another one's: names are the first half of a digest
-            tree = WheelTree(digest=digest, folder=folder, manifest=manifest, modes=self._marker.modes)
+            tree = WheelTree(
+                digest=digest,
+                folder=folder,
+                manifest=manifest,
+                modes=self._marker.modes,
+                runs=folder.parent.parent.name == IMAGES,
+            )
             self._checker.tree(tree)
             return tree
 

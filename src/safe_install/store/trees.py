@@ -204,12 +204,14 @@ class WheelTree:
 
     :param folder: holds ``tree`` and, in a store, ``manifest.json``.
     :param modes: whether the file system keeps the modes that files are given.
+    :param runs: whether modules are imported from where they are, so that Python may write bytecode of its own there.
     """
 
     digest: Digest
     folder: Path
     manifest: Manifest = field(repr=False)
     modes: bool = True
+    runs: bool = False
 
     @property
     def tree(self) -> Path:
@@ -245,6 +247,8 @@ class WheelTree:
                 if item.is_dir(follow_symlinks=False):
                     self._compare(item.path, path + "/", expected, survey)
                 elif (entry := expected.pop(path, None)) is None:
+                    if self.runs and prefix.endswith("__pycache__/"):
+                        continue
                     survey.differences.append(Difference(f"{path} does not belong to it"))
                 else:
                     state = item.stat(follow_symlinks=False)

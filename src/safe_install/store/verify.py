@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -131,6 +132,17 @@ class Checker:
             self._tell_touched(tree.folder, tree.manifest.filename, len(changed))
         if read_all:
             self._add(name)
+
+    def was_checked_today(self, folder: Path) -> bool:
+        """Whether `tree` found the entry *folder* whole since this boot and today.
+
+        :raises OSError: it is not there.
+        """
+        return self._has(self._note_of_today(folder))
+
+    def note_today(self, folder: Path) -> None:
+        """Remember that `tree` found the entry *folder* whole."""
+        self._add(self._note_of_today(folder))
 
     def note(self, tree: WheelTree) -> None:
         """Remember that the content of *tree* was written or read just now."""
@@ -299,6 +311,11 @@ class Checker:
         """Return the name under which *tree*, and none that takes its place, is noted; and whether others own it."""
         state = os.stat(system_path(tree.folder / MANIFEST))
         return f"{tree.folder.name}-{state.st_ino:x}-{state.st_mtime_ns:x}", not is_ours(state)
+
+    def _note_of_today(self, folder: Path) -> str:
+        state = os.stat(system_path(folder / MANIFEST))
+        day = int(time.time() // 86400)
+        return f"{folder.name}-{state.st_ino:x}-{state.st_mtime_ns:x}-{day}"
 
     def _has(self, name: str) -> bool:
         return self._notes.has(name) or (self._checks.notes is not None and self._checks.notes.has(name))
