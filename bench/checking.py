@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -11,7 +13,6 @@ from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def pinned(pins: Path) -> dict[str, str]:
@@ -30,10 +31,11 @@ def problems(environment: Path, pins: Path) -> list[str]:
     expected = pinned(pins)
     found: dict[str, str] = {}
     wrong = []
+    libraries = _libraries(environment)
     for folder in _metadata_folders(environment):
         metadata = importlib.metadata.Distribution.at(folder).metadata
         found[canonicalize_name(metadata["Name"])] = metadata["Version"]
-        wrong += [f"{folder.name}: {path}" for path in _damaged(folder)]
+        wrong += [f"{folder.name}: {path}" for path in _damaged(folder, libraries[0])]
     wrong += [f"{name}: {found.get(name)} instead of {expected.get(name)}"
               for name in sorted(expected.keys() | found.keys()) if found.get(name) != expected.get(name)]  # fmt: skip
     return wrong
@@ -44,8 +46,19 @@ def file_count(environment: Path) -> int:
     return sum(1 for folder in _metadata_folders(environment) for _ in _record(folder))
 
 
+def _libraries(environment: Path) -> list[Path]:
+    """Its own site-packages, and those of the image that it refers to."""
+    roots = [environment]
+    reference = environment / ".safe-install-image.json"
+    if reference.exists():
+        image = json.loads(reference.read_text(encoding="utf-8"))["image"]
+        roots.append(Path(image) / "tree" / "environment")
+    return [library for root in roots for library in sorted(root.glob("[Ll]ib/**/site-packages"))]
+
+
 def _metadata_folders(environment: Path) -> list[Path]:
-    return sorted(folder for folder in environment.rglob("site-packages/*.dist-info") if folder.is_dir())
+    found = (folder for library in _libraries(environment) for folder in library.glob("*.dist-info"))
+    return sorted(folder for folder in found if folder.is_dir())
 
 
 def _record(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -54,8 +67,13 @@ def _record(folder: Path) -> Iterator[tuple[Path, str]]:
             yield folder.parent / path, size
 
 
-def _damaged(folder: Path) -> Iterator[str]:
-    for path, size in _record(folder):
+def _damaged(folder: Path, library: Path) -> Iterator[str]:
+    """:param library: the environment's own, which scripts lie beside."""
+    for listed, size in _record(folder):
+        path = listed
+        if folder.parent != library and ".." in listed.parts:
+            # Of an attached environment: a script, whose size follows from the path in its first line.
+            path, size = library / listed.relative_to(folder.parent), ""  # noqa: PLW2901
         try:
             actual = path.stat().st_size
         except OSError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-LinkMode: TypeAlias = Literal["hardlink", "copy"]
+LinkMode: TypeAlias = Literal["hardlink", "copy", "attach"]
 Command: TypeAlias = list[str]
 
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -56,6 +56,7 @@ class Contender:
     def _ci_install(self, job: Job) -> list[Command]:
         command = [str(BESIDE / f"ci-install{SUFFIX}"), "sync", str(job.pins), "--venv", str(job.environment)]
         command += ["--python", sys.executable, "--cache-dir", str(job.store), "--link-mode", self.mode]
+        command += ["--isolation", "shared"] if self.mode == "attach" else []
         command += ["--compile-bytecode" if self.bytecode else "--no-compile-bytecode"]
         return [[*command, "--report", str(job.report), "--quiet"]]
 
@@ -91,6 +92,7 @@ WARM = [
     *_both("hardlink", bytecode=False),
     *_both("hardlink", bytecode=True),
     *_both("copy", bytecode=False),
+    Contender(tool="ci-install", mode="attach", bytecode=True),
     Contender(tool="pip", mode="copy", bytecode=False),
 ]
 """With full caches."""
@@ -100,7 +102,7 @@ QUICK = _both("hardlink", bytecode=False)
 
 
 def rival(contender: Contender) -> Contender:
-    """Whom its time is divided by: uv doing the same."""
-    return Contender(
-        tool="uv", mode="hardlink" if contender.tool == "pip" else contender.mode, bytecode=contender.bytecode
-    )
+    """Whom its time is divided by: uv doing the same, or without bytecode what comes nearest to it."""
+    if contender.tool == "pip" or contender.mode == "attach":
+        return Contender(tool="uv", mode="hardlink", bytecode=False)
+    return Contender(tool="uv", mode=contender.mode, bytecode=contender.bytecode)

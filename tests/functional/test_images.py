@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -223,3 +224,20 @@ def test_images_are_listed_collected_and_cleaned(command: Command) -> None:
     sync(command, "second")
     command("cache", "clean")
     assert images(command) == []
+
+
+def test_a_full_disk_is_helped_although_images_hold_on_to_the_files_of_wheels(command: Command) -> None:
+    sync(command, "first")
+    shutil.rmtree(command.folder / "first")
+    result = json.loads(command("cache", "gc", "--min-free", "1000000TB", "--json").stdout)
+    assert images(command) == []
+    assert not list((command.store / WHEELS).glob("*/*"))
+    assert sum(each["freed"] for each in result["removed"]) > 0
+
+
+def test_an_image_counts_what_it_shares_with_nobody(command: Command) -> None:
+    sync(command, "first", "--no-compile-bytecode")
+    buckets = json.loads(command("cache", "info", "--json").stdout)["buckets"]
+    assert buckets[IMAGES]["bytes"] > 0
+    (image,) = images(command)
+    assert buckets[IMAGES]["bytes"] < sum(path.stat().st_size for path in image.rglob("*") if path.is_file())

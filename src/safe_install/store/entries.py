@@ -16,7 +16,7 @@ from ..errors import IntegrityError
 from ..fs._system import system_path
 from ..models import Digest
 from .documents import decode_document
-from .layout import BUILT, FILES, INDEX, MANIFEST, SELECTIONS, TREE_BUCKETS, WHEELS, name_of
+from .layout import BUILT, FILES, IMAGES, INDEX, MANIFEST, SELECTIONS, TREE_BUCKETS, WHEELS, name_of
 from .manifest import read_manifest
 from .uses import last_use
 
@@ -156,12 +156,22 @@ def manifest_of(entry: Entry) -> Manifest | None:
 
 
 def size_of(entry: Entry) -> int:
-    """Return the bytes of its content, without what the file system adds; 0 when that cannot be read."""
+    """Return the bytes of its content, without what the file system adds; 0 when that cannot be read.
+
+    Of an image those that it shares with nobody: the others are counted where they came from.
+    """
     if not is_real_folder(entry.state):
         return entry.state.st_size
+    if entry.bucket == IMAGES:
+        return bytes_of_its_own(entry.path)
     if (manifest := manifest_of(entry)) is not None:
         return sum(file.size for file in manifest.files)
     return weigh(entry.path)[0]
+
+
+def bytes_of_its_own(path: Path) -> int:
+    """Return the bytes of all files below *path* that have one name only."""
+    return sum(state.st_size for state in _states(path) if state.st_nlink == 1)
 
 
 def weigh(path: Path) -> tuple[int, int]:
@@ -170,20 +180,24 @@ def weigh(path: Path) -> tuple[int, int]:
     A file that an environment links to stays on the disk as long as the environment does. What cannot be read counts
     nothing.
     """
-    place = system_path(path)
     total = freed = 0
-    try:
-        state = os.lstat(place)
-        states = [state]
-        if is_real_folder(state):
-            states = [os.lstat(os.path.join(folder, name)) for folder, _, names in os.walk(place) for name in names]
-    except OSError:
-        return 0, 0
-    for state in states:
+    for state in _states(path):
         total += state.st_size
         if state.st_nlink == 1:
             freed += getattr(state, "st_blocks", -(-state.st_size // 512)) * 512
     return total, freed
+
+
+def _states(path: Path) -> list[os.stat_result]:
+    """Those of all files at and below *path*; none when one cannot be read."""
+    place = system_path(path)
+    try:
+        state = os.lstat(place)
+        if not is_real_folder(state):
+            return [state]
+        return [os.lstat(os.path.join(folder, name)) for folder, _, names in os.walk(place) for name in names]
+    except OSError:
+        return []
 
 
 def document_of(entry: Entry) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from ..fs.failures import explain, is_full
 from ..locks import hold
 from .entries import Debris, Entry, document_of, leads_to, size_of, survey, weigh
 from .job_layers import remove_job_layer
+from .layout import IMAGES
 from .lease_watch import LeaseWatch
 from .leases import file_system_time
 from .leftovers import dead_job_layers, find_leftovers
@@ -267,6 +268,9 @@ class _Collector:
             ordered.append((max(entry.used, latest), bool(targets), entry))
         # A document after what it leads to: without it a wheel that was built is not found.
         ordered.sort(key=lambda item: (item[0], item[1], item[2].key))
+        if self._to_free > 0:
+            # An image and its wheels hold on to the same files. It is the one that costs nothing to make again.
+            ordered.sort(key=lambda item: item[2].bucket != IMAGES)
         return ((latest, entry) for latest, _, entry in ordered)
 
     def _consider(self, entry: Entry, used: float, choose: Callable[[Entry, float], Reason | None]) -> None:
@@ -281,7 +285,7 @@ class _Collector:
         size, freed = weigh(entry.path)
         if reason is None:
             # What environments hold on to makes no room; the manifest alone is no gain.
-            if freed * 2 < size:
+            if freed * 2 < size and entry.bucket != IMAGES:
                 return
             reason = "space"
         if not self._remove(entry):

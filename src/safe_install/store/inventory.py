@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import IntegrityError
 from ..fs._system import system_path
-from .layout import BUCKETS, MANIFEST, TREE_BUCKETS
+from .entries import bytes_of_its_own
+from .layout import BUCKETS, IMAGES, MANIFEST, TREE_BUCKETS
 from .manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from .layout import Layout
 
@@ -58,7 +59,13 @@ def _sizes(root: Path, bucket: str) -> Iterator[int | None]:
         for prefix in prefixes:
             with os.scandir(prefix.path) as entries:
                 for entry in entries:
-                    yield _tree_size(entry.path) if bucket in TREE_BUCKETS else _file_size(entry)
+                    yield _size(entry, bucket)
+
+
+def _size(entry: os.DirEntry[str], bucket: str) -> int | None:
+    if bucket == IMAGES:
+        return bytes_of_its_own(Path(entry.path))
+    return _tree_size(entry.path) if bucket in TREE_BUCKETS else _file_size(entry)
 
 
 def _tree_size(folder: str) -> int | None:
