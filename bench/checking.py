@@ -49,7 +49,7 @@ def file_count(environment: Path) -> int:
 def _libraries(environment: Path) -> list[Path]:
     """Its own site-packages, and those of the image that it refers to."""
     roots = [environment]
-    reference = environment / ".safe-install-image.json"
+    reference = environment / "safe-install-image.json"
     if reference.exists():
         image = json.loads(reference.read_text(encoding="utf-8"))["image"]
         roots.append(Path(image) / "tree" / "environment")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import TargetError
 from ..events import PhaseAdvanced, PhaseEnded, PhaseStarted
 from ..fs._system import system_path
+from .contents import CACHE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,8 +48,6 @@ _TORN = re.compile(r".+\.pyc\.\d+")
 
 COMPILE_KEY = "bytecode"
 """The key of the phase ``compile`` in events."""
-CACHE_FOLDER = "__pycache__"
-"""Where bytecode lies, beside its sources (PEP 3147)."""
 
 
 class Source(NamedTuple):

@@ -12,6 +12,8 @@ from ..fs.failures import explain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CACHE_FOLDER = "__pycache__"
+"""Where bytecode lies, beside its sources (PEP 3147)."""
 _SHOWN = 5
 
 

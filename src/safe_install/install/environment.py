@@ -31,7 +31,7 @@ JOURNAL = "journal.json"
 INNER_LOCK = ".safe-install.lock"
 """In the root of an environment whose parent cannot be written (`holding`)."""
 
-ATTACHED = ".safe-install-image.json"
+ATTACHED = "safe-install-image.json"
 """In the root of an environment that refers to an image (`attaching`)."""
 
 # What a folder may hold and still count as empty: our own traces, and what mkfs leaves at the root of a disk.

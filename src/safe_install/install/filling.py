@@ -11,8 +11,8 @@ from ..events import PhaseAdvanced, PhaseEnded, PhaseStarted
 from ..fs._system import system_path
 from ..fs.link import LinkEntry
 from ..models import LinkMode
-from .bytecode import CACHE_FOLDER, Compiling, Source, bytecode_path, compile_sources
-from .contents import below, check_failed, join, make_folder, write_file
+from .bytecode import Compiling, Source, bytecode_path, compile_sources
+from .contents import CACHE_FOLDER, below, check_failed, join, make_folder, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -21,8 +21,7 @@ from ..errors import StoreError
 from ..fs._system import system_path
 from ..fs.link import LinkEntry
 from ..models import LinkMode
-from .bytecode import CACHE_FOLDER
-from .contents import below, check_failed, join, make_folder, write_file
+from .contents import CACHE_FOLDER, below, check_failed, join, make_folder, write_file
 from .record import Row, row_of
 from .scripts import shebang_token
 

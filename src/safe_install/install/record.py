@@ -5,7 +5,6 @@ Written row for row as pip does, so that either tool can uninstall what the othe
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 from base64 import urlsafe_b64encode
@@ -40,6 +39,8 @@ def installed_record(
     :param unhashed: paths of bytecode files, listed without digest.
     :param unlisted: files of the wheel that its RECORD may leave out; listed without digest where it does.
     """
+    import csv
+
     written = {row.path: row for row in own}
     rows = []
     seen = set()
@@ -62,5 +63,7 @@ def installed_record(
 
 def read_record(content: bytes) -> list[str]:
     """Return the paths of an installed RECORD, as written."""
+    import csv
+
     text = content.decode("utf-8", "surrogateescape")
     return [values[0] for values in csv.reader(text.splitlines()) if values and values[0]]

@@ -35,7 +35,7 @@ from ..fs.failures import explain
 from ..fs.remove import remove_file, remove_tree
 from ..fs.retry import DEFAULT_BUDGET, retry
 from ..interruption import shielded
-from .bytecode import remove_torn
+from .contents import CACHE_FOLDER
 from .environment import CONFIGURATION, INNER_LOCK, JOURNAL, JOURNAL_FOLDER, is_denied, read_only
 
 if TYPE_CHECKING:
@@ -255,7 +255,9 @@ def _undo(root: str, plan: dict[str, Any], sink: EventSink) -> None:
             with contextlib.suppress(NotADirectoryError):
                 remove_file(_at(root, path), sink=sink)
     for path in sorted(plan["folders"], key=len, reverse=True):
-        if path.endswith("__pycache__"):
+        if path.endswith(CACHE_FOLDER):
+            from .bytecode import remove_torn
+
             remove_torn(_at(root, path))
         with contextlib.suppress(OSError):
             os.rmdir(system_path(_at(root, path)))

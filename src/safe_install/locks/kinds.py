@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import subprocess
 import sys
 import threading
 from enum import Enum
@@ -148,6 +147,8 @@ def _first(folder: Path) -> Choice:
 
 def _try_native(folder: Path) -> str:
     """Return what is wrong with native locks in *folder*, found in a process that may be left hanging; or nothing."""
+    import subprocess  # slow to load, and rarely needed
+
     place = folder / f".{secrets.token_hex(8)}.trial"
     child = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _TRIAL, place],
