@@ -61,13 +61,14 @@ def test_the_exit_code_is_that_of_the_command(command: Command, code: int) -> No
     [
         (["-r", "lock.txt"], "usage"),
         (["--", "python"], "usage"),
+        (["--bogus", "-r", "lock.txt", "--", "python"], "usage"),
         (["-r", "missing.txt", "--", "python"], "file-not-found"),
         (["-r", "lock.txt", "--", "no-such-program"], "command-unusable"),
         (["-r", "lock.txt", "--link-mode", "attach", "--", "python"], "attach-unshared"),
     ],
 )
 def test_what_was_not_run_has_a_code_of_its_own(command: Command, arguments: list[str], error: str) -> None:
-    assert command("run", *arguments, code=125).error == error
+    assert f"error[{error}]" in command("run", *arguments, code=125).stderr
     assert not command.scratch.exists() or list(command.scratch.iterdir()) == []
 
 

@@ -68,7 +68,7 @@ def answer(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "ci-install"
         code = refuse(InputError(error.format_message(), code="usage", hint=f"{command} --help"), arguments)
-        if command == "ci-install wrap":
+        if command in {"ci-install run", "ci-install wrap"}:
             from .commands.wrap import NOT_STARTED
 
             return NOT_STARTED

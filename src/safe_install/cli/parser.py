@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from .. import __version__
 from .options import CONTEXT, new_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def _requirement_parameters() -> list[click.Parameter]:
@@ -35,167 +40,218 @@ def _deadline() -> click.Parameter:
     )
 
 
+class LazyGroup(click.Group):
+    """A group whose commands are made when they are asked for: each has thirty options, and imports what it needs.
+
+    :param makers: by name.
+    """
+
+    def __init__(self, name: str, makers: Mapping[str, Callable[[], click.Command]], **options: Any) -> None:  # noqa: ANN401 - those of click
+        super().__init__(name, **options)
+        self._makers = makers
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of all, sorted."""
+        return sorted(self._makers)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command; None when there is none of that name."""
+        if cmd_name in self._makers and cmd_name not in self.commands:
+            self.add_command(self._makers[cmd_name]())
+        return super().get_command(ctx, cmd_name)
+
+
 def build_parser() -> click.Group:
     """The whole command line."""
-    # Light: each command imports its work when it runs.
-    from .cache_parser import cache_commands
-    from .commands.doctor import run as doctor
-    from .commands.door import PLATFORMS
-    from .commands.door import run as door
-    from .commands.fetch import run as fetch
-    from .commands.init import TARGETS
-    from .commands.init import run as init
-    from .commands.install import run as install
-    from .commands.layout import FORMATS
-    from .commands.layout import run as layout
-    from .commands.lock import run as lock
-    from .commands.report import run as report
-    from .commands.sync import run as sync
-    from .commands.venv import run as venv
-
-    group = click.Group(
+    return LazyGroup(
         "ci-install",
+        {
+            "sync": _sync_command,
+            "install": _install_command,
+            "lock": _lock_command,
+            "fetch": _fetch_command,
+            "venv": _venv_command,
+            "layout": _layout_command,
+            "report": _report_command,
+            "doctor": _doctor_command,
+            "run": _run_command,
+            "wrap": _wrap_command,
+            "init": _init_command,
+            "door": _door_command,
+            "cache": _cache_commands,
+            "seed": _seed_commands,
+        },
         context_settings=CONTEXT,
         help="Install Python dependencies so that no CI job can break another.",
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                callback=_print_version,
+                help="Print the version and leave.",
+            )
+        ],
     )
-    group.params.append(
-        click.Option(
-            ["--version"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_print_version,
-            help="Print the version and leave.",
-        )
-    )
-    lock_selection = [
-        click.Argument(["files"], nargs=-1, required=True, metavar="FILE..."),
+
+
+def _lock_selection() -> list[click.Parameter]:
+    return [click.Argument(["files"], nargs=-1, required=True, metavar="FILE..."), *_choices_of_lock()]
+
+
+def _choices_of_lock() -> list[click.Parameter]:
+    return [
         click.Option(["--extra", "extras"], multiple=True, metavar="NAME", help="An extra of the lock (PEP 751)."),
         click.Option(["--group", "groups"], multiple=True, metavar="NAME", help="A dependency group of the lock."),
     ]
-    group.add_command(
-        new_command(
-            "sync",
-            sync,
-            "Make an environment exactly what a lock says.\n\n"
-            "FILE is a pylock.toml (PEP 751) or a requirements file in which everything is pinned.",
-            lock_selection,
-        )
+
+
+def _sync_command() -> click.Command:
+    from .commands.sync import run
+
+    return new_command(
+        "sync",
+        run,
+        "Make an environment exactly what a lock says.\n\n"
+        "FILE is a pylock.toml (PEP 751) or a requirements file in which everything is pinned.",
+        _lock_selection(),
     )
-    group.add_command(
-        new_command(
-            "install", install, "Resolve requirements and add them to an environment.", _requirement_parameters()
-        )
+
+
+def _install_command() -> click.Command:
+    from .commands.install import run
+
+    return new_command(
+        "install", run, "Resolve requirements and add them to an environment.", _requirement_parameters()
     )
+
+
+def _lock_command() -> click.Command:
+    from .commands.lock import run
+
     output = click.Option(
         ["-o", "--output", "output"], metavar="FILE", help="Where to write it; standard output if not given."
     )
-    group.add_command(
-        new_command(
-            "lock",
-            lock,
-            "Resolve requirements and write a pylock.toml (PEP 751).",
-            [*_requirement_parameters(), output],
-        )
+    return new_command(
+        "lock", run, "Resolve requirements and write a pylock.toml (PEP 751).", [*_requirement_parameters(), output]
     )
-    group.add_command(
-        new_command("fetch", fetch, "Fill the store with what a lock needs; install nothing.", lock_selection)
+
+
+def _fetch_command() -> click.Command:
+    from .commands.fetch import run
+
+    return new_command("fetch", run, "Fill the store with what a lock needs; install nothing.", _lock_selection())
+
+
+def _venv_command() -> click.Command:
+    from .commands.venv import run
+
+    return new_command(
+        "venv",
+        run,
+        "Make an empty environment.",
+        [
+            click.Argument(["folder"], default=".venv", metavar="[DIR]"),
+            click.Option(["--with-pip"], is_flag=True, help="Put pip into it."),
+        ],
     )
-    group.add_command(
-        new_command(
-            "venv",
-            venv,
-            "Make an empty environment.",
-            [
-                click.Argument(["folder"], default=".venv", metavar="[DIR]"),
-                click.Option(["--with-pip"], is_flag=True, help="Put pip into it."),
-            ],
-        )
+
+
+def _layout_command() -> click.Command:
+    from .commands.layout import FORMATS, run
+
+    return new_command(
+        "layout",
+        run,
+        "Show the layout of this job, or write it as variables.\n\n"
+        "Which stores, environment and scratch folder, link mode and locks the other commands use here, and how "
+        "far the platform trusts this job. As variables it also tells other tools where to keep the caches of this "
+        "job. Exit code 7 when no layout works here.",
+        [
+            click.Option(
+                ["--format", "form"],
+                type=click.Choice(FORMATS),
+                default="text",
+                show_default=True,
+                help="For people, as JSON, for a POSIX shell (env), for GitLab's dotenv reports, for the file that "
+                "GITHUB_ENV names (github), for PowerShell, or for a batch file (cmd).",
+            ),
+            click.Option(["--with-tmpdir"], is_flag=True, help="Set TMPDIR too; long paths break sockets in it."),
+            _deadline(),
+        ],
     )
-    group.add_command(
-        new_command(
-            "layout",
-            layout,
-            "Show the layout of this job, or write it as variables.\n\n"
-            "Which stores, environment and scratch folder, link mode and locks the other commands use here, and how "
-            "far the platform trusts this job. As variables it also tells other tools where to keep the caches of this "
-            "job. Exit code 7 when no layout works here.",
-            [
-                click.Option(
-                    ["--format", "form"],
-                    type=click.Choice(FORMATS),
-                    default="text",
-                    show_default=True,
-                    help="For people, as JSON, for a POSIX shell (env), for GitLab's dotenv reports, for the file that "
-                    "GITHUB_ENV names (github), for PowerShell, or for a batch file (cmd).",
-                ),
-                click.Option(["--with-tmpdir"], is_flag=True, help="Set TMPDIR too; long paths break sockets in it."),
-                _deadline(),
-            ],
-        )
+
+
+def _report_command() -> click.Command:
+    from .commands.report import run
+
+    return new_command(
+        "report",
+        run,
+        "Show a report again, as text or as a page.\n\nFILE is what --report of another command wrote.",
+        [
+            click.Argument(["file"], metavar="FILE"),
+            click.Option(["--html", "as_html"], is_flag=True, help="One page that needs nothing else."),
+            click.Option(["-o", "--output", "output"], metavar="FILE", help="Where to; standard output if not given."),
+        ],
     )
-    group.add_command(
-        new_command(
-            "report",
-            report,
-            "Show a report again, as text or as a page.\n\nFILE is what --report of another command wrote.",
-            [
-                click.Argument(["file"], metavar="FILE"),
-                click.Option(["--html", "as_html"], is_flag=True, help="One page that needs nothing else."),
-                click.Option(
-                    ["-o", "--output", "output"], metavar="FILE", help="Where to; standard output if not given."
-                ),
-            ],
-        )
+
+
+def _doctor_command() -> click.Command:
+    from .commands.doctor import run
+
+    return new_command(
+        "doctor",
+        run,
+        "Try what the folders of an installation can do; say what is wrong and what mends it.\n\n"
+        "Looks at store, seeds, environment, scratch, home and temporary files, and at every PATH; then names the "
+        "layout that works here. Exit code 7 when an installation with these settings cannot succeed.",
+        [
+            click.Argument(["paths"], nargs=-1, metavar="[PATH]..."),
+            click.Option(["--fix"], is_flag=True, help="Put right what is safe, and say what was done."),
+            _deadline(),
+        ],
     )
-    group.add_command(
-        new_command(
-            "doctor",
-            doctor,
-            "Try what the folders of an installation can do; say what is wrong and what mends it.\n\n"
-            "Looks at store, seeds, environment, scratch, home and temporary files, and at every PATH; then names the "
-            "layout that works here. Exit code 7 when an installation with these settings cannot succeed.",
-            [
-                click.Argument(["paths"], nargs=-1, metavar="[PATH]..."),
-                click.Option(["--fix"], is_flag=True, help="Put right what is safe, and say what was done."),
-                _deadline(),
-            ],
-        )
+
+
+def _init_command() -> click.Command:
+    from .commands.init import TARGETS, run
+
+    return new_command(
+        "init",
+        run,
+        "Write a pipeline file for the project at hand.\n\n"
+        "It installs the lock that is found, and runs the tests with every Python that the project supports. "
+        "A file that is there already is replaced with --force alone, and the difference is shown before.",
+        [
+            click.Argument(["platform"], type=click.Choice(list(TARGETS))),
+            click.Option(["--check"], is_flag=True, help="Write nothing; exit code 2 when it is not up to date."),
+            click.Option(["--force"], is_flag=True, help="Replace a file that says something else."),
+            click.Option(["--test-command", "test"], metavar="CMD", help="What runs the tests.  [default: found out]"),
+            click.Option(
+                ["--source"], metavar="NAME", help="How the file names safe-install, such as org/safe-install@v1."
+            ),
+        ],
     )
-    group.add_command(_run_command())
-    group.add_command(_wrap_command())
-    group.add_command(
-        new_command(
-            "init",
-            init,
-            "Write a pipeline file for the project at hand.\n\n"
-            "It installs the lock that is found, and runs the tests with every Python that the project supports. "
-            "A file that is there already is replaced with --force alone, and the difference is shown before.",
-            [
-                click.Argument(["platform"], type=click.Choice(list(TARGETS))),
-                click.Option(["--check"], is_flag=True, help="Write nothing; exit code 2 when it is not up to date."),
-                click.Option(["--force"], is_flag=True, help="Replace a file that says something else."),
-                click.Option(
-                    ["--test-command", "test"], metavar="CMD", help="What runs the tests.  [default: found out]"
-                ),
-                click.Option(
-                    ["--source"], metavar="NAME", help="How the file names safe-install, such as org/safe-install@v1."
-                ),
-            ],
-        )
+
+
+def _door_command() -> click.Command:
+    from .commands.door import PLATFORMS, run
+
+    return click.Command(
+        "door",
+        callback=run,
+        params=[click.Argument(["platform"], type=click.Choice(PLATFORMS))],
+        help="What the adapters of CI platforms start: do what the variables SAFE_INSTALL_INPUT_* ask for.",
+        hidden=True,
     )
-    group.add_command(
-        click.Command(
-            "door",
-            callback=door,
-            params=[click.Argument(["platform"], type=click.Choice(PLATFORMS))],
-            help="What the adapters of CI platforms start: do what the variables SAFE_INSTALL_INPUT_* ask for.",
-            hidden=True,
-        )
-    )
-    group.add_command(cache_commands())
-    group.add_command(_seed_commands())
-    return group
+
+
+def _cache_commands() -> click.Group:
+    from .cache_parser import cache_commands
+
+    return cache_commands()
 
 
 def _run_command() -> click.Command:
@@ -210,13 +266,12 @@ def _run_command() -> click.Command:
         [
             click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="-- CMD..."),
             click.Option(
-                ["-r", "--requirements", "requirements"],
+                ["-r", "--requirement", "requirements"],
                 multiple=True,
                 metavar="FILE",
                 help="A pylock.toml, or a requirements file in which everything is pinned.",
             ),
-            click.Option(["--extra", "extras"], multiple=True, metavar="NAME", help="An extra of the lock (PEP 751)."),
-            click.Option(["--group", "groups"], multiple=True, metavar="NAME", help="A dependency group of the lock."),
+            *_choices_of_lock(),
         ],
     )
     # What follows the command belongs to it, also without the dashes.
