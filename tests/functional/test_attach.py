@@ -178,3 +178,25 @@ def test_a_moved_environment_still_finds_its_image(command: Command) -> None:
     sync(command, "venv")
     (command.folder / "venv").rename(command.folder / "moved")
     assert python(command, "moved", "import alpha; print(alpha.VALUE)") == "1"
+
+
+def test_a_job_with_a_store_of_its_own_refers_to_the_image_of_the_runner(command: Command) -> None:
+    sync(command, "first")
+    arguments = ["--scope", "job", "--runner-dir", str(command.store), "--cache-dir", "job-store"]
+    sync(command, "second", *arguments)
+    (image,) = images(command)
+    assert python(command, "second", "import alpha; print(alpha.__file__)").startswith(str(image))
+    command("cache", "gc", "--max-age", "0")
+    assert python(command, "second", "import alpha; print(alpha.VALUE)") == "1"
+
+
+def test_what_is_damaged_is_not_referred_to_on_the_next_day(command: Command) -> None:
+    sync(command, "first")
+    (image,) = images(command)
+    module = next(image.rglob("beta.py"))
+    os.chmod(module, 0o644)
+    module.write_text("VALUE = 666\n")
+    # As if the notes of today were those of another day, and of another boot.
+    shutil.rmtree(command.store / "checked")
+    sync(command, "second")
+    assert python(command, "second", "import beta; print(beta.VALUE)") == "1"

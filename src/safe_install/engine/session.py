@@ -19,7 +19,7 @@ from ..fs.scratch import Scratch
 from ..interruption import shielded
 from ..models import Digest
 from ..store.layout import TREE_BUCKETS, Layout
-from ..store.leases import OwnLease, OwnLeases
+from ..store.leases import OwnLease, OwnLeases, keep_for_environment
 from ..store.room import Room
 from .indexes import FileOptions, IndexDefaults, index_settings
 from .interpreters import InterpreterCache
@@ -147,6 +147,12 @@ class Session:
         lease = OwnLeases(OwnLease(each, job=self.job, sink=self.sink) for each in layouts)
         self._stack.callback(lease.close)
         return lease
+
+    def keep_for(self, environment: str, entry: Path) -> None:
+        """Have *entry* kept as long as *environment* exists, where that can be written."""
+        for layout in {Layout(self.store.root), *self._layers.writable}:
+            if entry.is_relative_to(layout.root):
+                keep_for_environment(layout, [entry], environment)
 
     @functools.cached_property
     def flights(self) -> Flights:

@@ -10,7 +10,6 @@ from ..install.attaching import attached_to
 from ..install.environment import Environment, Place, recognise
 from ..install.making import ApplyOptions, apply_attached
 from ..models import Isolation, LinkMode
-from ..store.leases import keep_for_environment
 from ..store.trees import TREE
 
 if TYPE_CHECKING:
@@ -106,5 +105,5 @@ def layout_of(session: Session, target: Target, applied: Applied | None) -> dict
 def attach(session: Session, state: EnvironmentState, target: Target, image: Path, options: ApplyOptions) -> Applied:
     """Make the environment refer to the image in the folder *image*. Errors as `apply_attached`."""
     applied = apply_attached(state, target.environment, image / TREE, options=options, sink=session.sink)
-    keep_for_environment(session.store.first.layout, [image], target.root)
+    session.keep_for(target.root, image)
     return applied
