@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from helpers.capabilities import linux_only
 from helpers.command import Command
 from helpers.herd import write_lock
 from helpers.stocked_index import StockedIndex
@@ -77,14 +78,26 @@ def linking(event: Event) -> bool:
 
 
 def test_a_wheel_that_vanishes_before_it_is_linked_is_fetched_again(tmp_path: Path, index: StockedIndex) -> None:
-    files = [index.wheel("one"), index.wheel("two")]
-    lock = write_lock(tmp_path / "pylock.toml", index, *files)
+    file = index.wheel("one")
+    lock = write_lock(tmp_path / "pylock.toml", index, file)
     job = Job(tmp_path, index)
     job.run(lambda session: sync(session, [str(lock)]), bucket="wheels-1", when=linking)
     assert job.lost == 1
+    assert job.command.installed(job.venv) == {"one": "1.0"}
+    assert job.told == ["entry-vanished"]
+    assert index.count(f"/files/*/{file.filename}") == 2
+
+
+@linux_only
+def test_an_image_that_vanishes_before_it_is_linked_is_done_without(tmp_path: Path, index: StockedIndex) -> None:
+    files = [index.wheel("one"), index.wheel("two")]
+    lock = write_lock(tmp_path / "pylock.toml", index, *files)
+    job = Job(tmp_path, index)
+    job.run(lambda session: sync(session, [str(lock)]), bucket="images-1", when=linking)
+    assert job.lost == 1
     assert job.command.installed(job.venv) == {"one": "1.0", "two": "1.0"}
     assert job.told == ["entry-vanished"]
-    assert [index.count(f"/files/*/{file.filename}") for file in files] == [2, 2]
+    assert [index.count(f"/files/*/{file.filename}") for file in files] == [1, 1]
 
 
 def test_one_that_vanishes_again_and_again_is_an_error_that_changes_nothing(

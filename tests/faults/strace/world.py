@@ -19,7 +19,7 @@ from safe_install.fs.hashing import content_time
 from safe_install.locks.processes import own_tag
 from safe_install.models import Digest
 from safe_install.store.documents import decode_document, decode_page
-from safe_install.store.layout import DOCUMENT_BUCKETS, FILES, INDEX, MANIFEST, WHEELS
+from safe_install.store.layout import DOCUMENT_BUCKETS, FILES, INDEX, MANIFEST, TREE_BUCKETS
 from safe_install.store.manifest import read_manifest
 from safe_install.store.trees import WheelTree
 
@@ -170,8 +170,8 @@ class World:
 def _problem(bucket: str, entry: Path) -> str | None:
     """Why this entry must not be there; None when it is whole."""
     try:
-        if bucket == WHEELS:
-            return _problem_of_wheel(entry)
+        if bucket in TREE_BUCKETS:
+            return _problem_of_tree(entry)
         data = entry.read_bytes()
         if bucket == FILES:
             digest = Digest(hashlib.sha256(data).hexdigest())
@@ -185,7 +185,7 @@ def _problem(bucket: str, entry: Path) -> str | None:
     return None if decoded is not None else "it cannot be read"
 
 
-def _problem_of_wheel(entry: Path) -> str | None:
+def _problem_of_tree(entry: Path) -> str | None:
     manifest = read_manifest(entry / MANIFEST)
     tree = WheelTree(digest=manifest.digest, folder=entry, manifest=manifest)
     damage = tree.damage()
