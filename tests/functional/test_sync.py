@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -261,5 +262,6 @@ def test_warm_takes_no_lock_of_the_store(command: Command, locked: list[Offered]
     # What is not there needs one.
     for entry in (*(command.store / WHEELS).glob("*/*"), *(command.store / IMAGES).glob("*/*")):
         shutil.rmtree(entry)
-    # Two wheels and their image.
-    assert command("sync", "requirements.txt", "--venv", "cold").counts["locks_passed_by"] == 3
+    # Two wheels, and their image where there is one.
+    passed_by = command("sync", "requirements.txt", "--venv", "cold").counts["locks_passed_by"]
+    assert passed_by == (2 if os.name == "nt" else 3)
