@@ -241,3 +241,14 @@ def test_an_image_counts_what_it_shares_with_nobody(command: Command) -> None:
     assert buckets[IMAGES]["bytes"] > 0
     (image,) = images(command)
     assert buckets[IMAGES]["bytes"] < sum(path.stat().st_size for path in image.rglob("*") if path.is_file())
+
+
+def test_a_python_script_that_names_its_interpreter_is_made_too(command: Command, index: StockedIndex) -> None:
+    """It is listed without bytecode, which nothing would import."""
+    offered = [index.wheel("delta", data={"scripts/delta.py": "#!python\nprint('delta runs')\n"}), index.wheel("alpha")]
+    (command.folder / LOCK).write_text(pins(*offered))
+    for name in ("first", "second"):
+        sync(command, name)
+        assert run(command.folder / name, "delta.py") == "delta runs"
+        assert unlisted_or_changed(command.folder / name) == []
+    assert len(images(command)) == 1

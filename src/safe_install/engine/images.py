@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from ..errors import StoreError, TargetError
+from ..errors import StoreError
 from ..events import SteppedDown
 from ..fs.filesystem import folds_case, is_network
 from ..install.image import FORMAT, build_image
@@ -58,7 +58,6 @@ class Images:
         """Return the image of *wheels*, which is made where it is missing; None where there can or need be none.
 
         :param needed: the environment shall refer to it.
-        :raises TargetError: ``attach-impossible``: it is needed, and there can be none.
         :raises StoreError: it is needed, and could not be made.
         """
         if not needed and not self._are_worth_it(wheels):
@@ -72,14 +71,6 @@ class Images:
                 look=lambda: self._session.store.tree(IMAGES, key),
                 make=lambda _: self._make(key, wheels),
             ).value
-        except _NoImageError:
-            if needed:
-                raise TargetError(
-                    "these wheels cannot be attached: one brings a Python script that names its interpreter",
-                    code="attach-impossible",
-                    hint="choose another --link-mode",
-                ) from None
-            return None
         except StoreError as error:
             if needed:
                 raise
@@ -101,7 +92,7 @@ class Images:
     def _make(self, key: Digest, wheels: Sequence[PreparedWheel]) -> WheelTree:
         store = self._session.store
         with store.stage_tree() as writer:
-            made = build_image(
+            build_image(
                 writer,
                 wheels,
                 self._environment,
@@ -109,11 +100,5 @@ class Images:
                 folds_case=False,
                 sink=self._session.sink,
             )
-            if not made:
-                raise _NoImageError
             filename = f"{len(wheels)} distributions for {self._environment.interpreter.cache_tag}"
             return store.publish_tree(IMAGES, writer.folder, writer.finish(digest=key, filename=filename))
-
-
-class _NoImageError(Exception):
-    """These wheels need something that an image cannot have."""

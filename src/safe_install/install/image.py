@@ -51,8 +51,10 @@ def build_image(
     installer_name: str,
     folds_case: bool,
     sink: EventSink,
-) -> bool:
-    """Write the image of *wheels* with *writer*; return False where they need something that an image cannot have.
+) -> None:
+    """Write the image of *wheels* with *writer*.
+
+    Python scripts whose first line names the interpreter get no bytecode, which nothing would ever import.
 
     :param environment: one of the kind that the image is for.
     :param folds_case: as for `merge`.
@@ -66,13 +68,10 @@ def build_image(
     neutral = replace(environment, root=_NOWHERE, python=python)
     placements = [place(wheel, neutral, installer_name=installer_name) for wheel in wheels]
     merged = merge(placements, folds_case=folds_case, sink=sink)
-    if any(file.path.endswith(".py") for placement in placements for file in placement.written):
-        return False  # compiled in the environment, like everything that is written there
     building = _Building(writer, neutral)
     for placement in merged.placements:
         building.add(placement)
     building.finish()
-    return True
 
 
 class _Building:
