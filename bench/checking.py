@@ -70,14 +70,13 @@ def _record(folder: Path) -> Iterator[tuple[Path, str]]:
 def _damaged(folder: Path, library: Path) -> Iterator[str]:
     """:param library: the environment's own, which scripts lie beside."""
     for listed, size in _record(folder):
-        path = listed
-        if folder.parent != library and ".." in listed.parts:
-            # Of an attached environment: a script, whose size follows from the path in its first line.
-            path, size = library / listed.relative_to(folder.parent), ""  # noqa: PLW2901
+        # Of an attached environment: a script, whose size follows from the path in its first line.
+        is_script = folder.parent != library and ".." in listed.parts
+        path = library / listed.relative_to(folder.parent) if is_script else listed
         try:
             actual = path.stat().st_size
         except OSError as error:
             yield str(error)
         else:
-            if size and actual != int(size):
+            if size and not is_script and actual != int(size):
                 yield f"{path} has {actual} bytes instead of {size}"

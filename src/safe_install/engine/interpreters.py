@@ -57,7 +57,7 @@ class InterpreterCache:
 
         :raises TargetError: as `create_virtual_environment`.
         """
-        key = _named_key("skeleton", interpreter.base_executable)
+        key = _skeleton_key(interpreter.base_executable)
         if key is None or os.name == "nt":
             return None
         document = self._store.document(_BUCKET, key)
@@ -91,9 +91,9 @@ def _make_skeleton(interpreter: Interpreter, scratch: Scratch, variables: Mappin
     return read_skeleton(root)
 
 
-def _named_key(what: str, executable: str) -> Digest | None:
+def _skeleton_key(executable: str) -> Digest | None:
     key = _key(executable)
-    return None if key is None else Digest(hashlib.sha256(f"{what} {key}".encode()).hexdigest())
+    return None if key is None else Digest(hashlib.sha256(f"skeleton {key}".encode()).hexdigest())
 
 
 def _key(executable: str) -> Digest | None:

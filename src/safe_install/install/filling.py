@@ -79,19 +79,12 @@ class Filling:
         """Link what was compiled of a wheel, and add its sources to *linked*; return all sources that were tried."""
         bytecode = placement.wheel.bytecode
         assert bytecode is not None
-        there = {entry.path: entry for entry in bytecode.manifest.files}
         tried = []
-        for folder in placement.linked:
-            entries = []
-            for name in folder.files:
-                if not name.endswith(".py"):
-                    continue
-                tried.append(join(folder.target, name))
-                cached = there.get(bytecode_path(join(folder.source, name), self._environment.interpreter))
-                if cached is not None:
-                    linked.add(tried[-1])
-                    entries.append(LinkEntry(cached.path.rpartition("/")[2], executable=False))
-            if entries:
+        for folder, compiled in placement.bytecode(self._environment.interpreter):
+            tried += [join(folder.target, name) for name in folder.files if name.endswith(".py")]
+            linked.update(join(folder.target, name) for name in compiled)
+            if compiled:
+                entries = [LinkEntry(entry.path.rpartition("/")[2], executable=False) for entry in compiled.values()]
                 target = self._path(join(folder.target, CACHE_FOLDER))
                 make_folder(target)
                 self._linker.link_files(below(str(bytecode.tree), join(folder.source, CACHE_FOLDER)), target, entries)

@@ -117,12 +117,16 @@ class _Building:
 
     def _bytecode(self, placement: Placement) -> dict[str, tuple[Path, FileEntry]]:
         """Path in the environment to the file and the entry of each ``.pyc`` that was compiled of the wheel."""
+        from .bytecode import bytecode_path
+
         cached = placement.wheel.bytecode
         if cached is None:
             return {}
+        interpreter = self._environment.interpreter
         return {
-            path: (cached.tree / entry.path, entry)
-            for path, entry in placement.bytecode_paths(self._environment.interpreter)
+            bytecode_path(join(folder.target, name), interpreter): (cached.tree / entry.path, entry)
+            for folder, compiled in placement.bytecode(interpreter)
+            for name, entry in compiled.items()
         }
 
     def _add_record(self, placement: Placement, bytecode: list[str], changing: list[list[Any]]) -> None:

@@ -147,10 +147,10 @@ class Making:
         self.step("finish")
 
     def _make_in_place(self, fill: Callable[[str], None]) -> None:
-        root = self.environment.root
-        os.makedirs(system_path(root), exist_ok=True)
         from .transaction import Transaction
 
+        root = self.environment.root
+        os.makedirs(system_path(root), exist_ok=True)
         with Transaction(root, sink=self.sink, budget=self.options.retry_budget) as transaction:
             transaction.begin_new()
             self._create(root)

@@ -113,16 +113,15 @@ class Placement:
         """Return a path relative to the root as RECORD has it."""
         return _relative_to(self.library, path)
 
-    def bytecode_paths(self, interpreter: Interpreter) -> Iterator[tuple[str, FileEntry]]:
-        """Yield what was compiled of files still to be linked: its path relative to the root, and its entry."""
-        assert self.wheel.bytecode is not None
-        there = {entry.path: entry for entry in self.wheel.bytecode.manifest.files}
+    def bytecode(self, interpreter: Interpreter) -> Iterator[tuple[LinkedFolder, dict[str, FileEntry]]]:
+        """Yield each folder with Python files that are still to be linked, and what was compiled of them, by name."""
+        compiled = self.wheel.bytecode
+        there = {entry.path: entry for entry in compiled.manifest.files} if compiled is not None else {}
         for folder in self.linked:
-            for name in folder.files:
-                if name.endswith(".py"):
-                    cached = there.get(bytecode_path(_join(folder.source, name), interpreter))
-                    if cached is not None:
-                        yield bytecode_path(_join(folder.target, name), interpreter), cached
+            names = [name for name in folder.files if name.endswith(".py")]
+            paths = {name: bytecode_path(_join(folder.source, name), interpreter) for name in names}
+            if names:
+                yield folder, {name: there[path] for name, path in paths.items() if path in there}
 
 
 def place(wheel: PreparedWheel, environment: Environment, *, installer_name: str) -> Placement:

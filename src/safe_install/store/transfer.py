@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import IntegrityError, StoreError
+from ..errors import IntegrityError
 from ..fs._system import system_path
 from ..fs.failures import explain
 from .layout import DOCUMENT_BUCKETS, FILES, INDEX, TREE_BUCKETS
+from .trees import chunks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from ..models import Digest
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from .store import Store
     from .trees import WheelTree
 
-_CHUNK = 1 << 18
 # A document may lead to a wheel, so what it leads to is there before.
 _ORDER = {**dict.fromkeys(TREE_BUCKETS, 0), FILES: 1}
 _LAST = 2
@@ -72,7 +72,7 @@ def copy_tree(bucket: str, tree: WheelTree, target: Store) -> WheelTree:
     """
     with target.stage_tree() as writer:
         for entry in tree.manifest.files:
-            chunks = _chunks(tree.tree / entry.path)
+            chunks = chunks_of(tree.tree / entry.path)
             if writer.add(entry.path, chunks, executable=entry.executable) != entry:
                 raise _damaged(tree.tree / entry.path)
         manifest = writer.finish(digest=tree.digest, filename=tree.manifest.filename)
@@ -85,7 +85,7 @@ def copy_file(source: Path, digest: Digest, target: Store) -> Path:
     with target.stage_file() as staged:
         try:
             with open(system_path(staged), "xb") as file:
-                for chunk in _chunks(source):
+                for chunk in chunks_of(source):
                     found.update(chunk)
                     file.write(chunk)
         except OSError as error:
@@ -132,17 +132,6 @@ def _bring_page(key: Digest, source: Source, target: Store) -> bool:
         return False
     target.publish_page(key, page)
     return True
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    try:
-        with open(system_path(path), "rb", buffering=0) as file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is gone from its store", code="entry-vanished") from error
-    except OSError as error:
-        raise explain(error, doing="read an entry of a store", path=path) from error
 
 
 def _damaged(path: Path) -> IntegrityError:

@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import IntegrityError
+from ..errors import IntegrityError, StoreError
 from ..fs._system import CREATE, is_ours, is_sealed, rights_below, seal, set_mode, system_path
 from ..fs.failures import explain
 from ..fs.hashing import content_time
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _REMOVAL_BUDGET = 1.0  # seconds that a scanner may look at a file which nobody needs, on Windows
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _READ_WRITE = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 TREE = "tree"
@@ -95,7 +95,7 @@ class TreeWriter:
             else:
                 self._files.append(entry._replace(path=path))
                 return
-        if self.add(path, _chunks(source), executable=entry.executable)[1:] != entry[1:]:
+        if self.add(path, chunks_of(source), executable=entry.executable)[1:] != entry[1:]:
             raise IntegrityError(f"{source} is not what its entry says", code="entry-damaged")
 
     def reserve(self, path: str) -> str:
@@ -167,11 +167,17 @@ class TreeWriter:
             raise explain(error, doing="set mode and time of a file", path=place) from error
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file of an entry.
+
+    :raises StoreError: ``entry-vanished``, or it cannot be read.
+    """
     try:
         with open(system_path(path), "rb", buffering=0) as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is gone from its store", code="entry-vanished") from error
     except OSError as error:
         raise explain(error, doing="read an entry of the store", path=path) from error
 

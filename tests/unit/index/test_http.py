@@ -459,6 +459,21 @@ def test_a_small_file_is_read_up_to_its_limit(local_index: LocalIndex, make_http
     assert caught.value.code == "too-large"
 
 
+def reading(http: HttpClient, index: LocalIndex) -> tuple[threading.Thread, list[NetworkError]]:
+    """Read a page in a thread; return it, and the list that gets its error."""
+    errors = list[NetworkError]()
+
+    def work() -> None:
+        try:
+            page(http, index)
+        except NetworkError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, errors
+
+
 def test_closing_ends_a_download_that_waits(local_index: LocalIndex, make_http: MakeHttp) -> None:
     local_index.add("demo-1.0.tar.gz", DATA)
     local_index.fail(stall_after=300_000)
@@ -488,16 +503,7 @@ def test_closing_ends_a_wait_for_an_answer_that_has_not_begun(local_index: Local
     local_index.add("demo-1.0.tar.gz", DATA)
     local_index.fail(pause=60.0)
     http = make_http(timeout=120.0, retry_budget=120.0)
-    errors = list[NetworkError]()
-
-    def work() -> None:
-        try:
-            page(http, local_index)
-        except NetworkError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
+    thread, errors = reading(http, local_index)
     while not local_index.requests:
         time.sleep(0.01)
     http.close()
@@ -523,16 +529,7 @@ def test_closing_ends_a_connection_that_is_only_just_being_made(
         trace(self, event, facts)
 
     monkeypatch.setattr(Connections, "trace", wait_for_the_end)
-    errors = list[NetworkError]()
-
-    def work() -> None:
-        try:
-            page(http, local_index)
-        except NetworkError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
+    thread, errors = reading(http, local_index)
     assert connecting.wait(60)
     http.close()
     closed.set()
