@@ -2,7 +2,8 @@
 """Set up this checkout and run something in it; needs only Python 3.11 or newer with pip.
 
     python3 dev.py example          install the example project with ci-install and check it
-    python3 dev.py test [ARG…]      run the test suite (arguments go to pytest)
+    python3 dev.py test             run the whole test suite, on as many as eight cores
+    python3 dev.py test ARG…        run pytest with these arguments
     python3 dev.py lint             ruff and mypy
     python3 dev.py bench [ARG…]     measure against uv and pip (bench/README.md)
     python3 dev.py run CMD [ARG…]   run any command of the development environment
@@ -67,8 +68,9 @@ def example(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest from the checkout."""
-    return call(program("python"), "-m", "pytest", *arguments, check=False)
+    """Run pytest from the checkout: with *arguments*, or everything on several cores."""
+    everything = ["--numprocesses", "logical", "--maxprocesses", "8", "--dist", "loadgroup"]
+    return call(program("python"), "-m", "pytest", *(arguments or everything), check=False)
 
 
 def lint(arguments: list[str]) -> int:
