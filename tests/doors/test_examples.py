@@ -190,9 +190,11 @@ def test_tour(text: str, tmp_path: Path, console: Console, index: StockedIndex) 
     for name in ("alpha", "beta", "gamma"):
         index.wheel(name)
     index.wheel("flask", "3.1")
+    command = "[console_scripts]\npytest = pytest:main\n"
+    index.wheel("pytest", files={"pytest.py": "def main(): print('no tests')\n"}, entry_points=command)
     console.write("requirements.txt", "alpha==1.0\n")
     console.write("more.txt", "beta\n")
-    console.write("requirements.in", "gamma\n")
+    console.write("requirements.in", "gamma\npytest\n")
     console.write("pyproject.toml", PROJECT)
     said = console.run(placed(text, tmp_path))
     for name in ("alpha", "beta", "flask", "gamma"):
@@ -200,6 +202,7 @@ def test_tour(text: str, tmp_path: Path, console: Console, index: StockedIndex) 
     assert 'name = "gamma"' in (console.folder / "pylock.toml").read_text(encoding="utf-8")
     assert (tmp_path / "srv" / "seed" / "current").exists()
     assert (console.folder / ".github" / "workflows" / "safe-install.yml").is_file()
+    assert "no tests" in said
     # uv came last, and its project wants alpha alone.
     assert imported(console, "alpha")
     assert not imported(console, "flask")
