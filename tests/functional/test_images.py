@@ -134,6 +134,57 @@ def test_a_known_lock_needs_nothing_but_its_image(command: Command, index: Stock
     assert command.run_python("import beta; print(beta.VALUE)", command.folder / "second") == "1"
 
 
+@pytest.mark.parametrize("compiled", ["yes", "no"])
+def test_where_nothing_is_to_be_done_nothing_is_done(command: Command, index: StockedIndex, compiled: str) -> None:
+    command.variables["SAFE_INSTALL_COMPILE_BYTECODE"] = compiled
+    sync(command, "venv")
+    before = content(command.folder / "venv")
+    for bucket in (IMAGES, WHEELS, BYTECODE):
+        forget(command, bucket)
+    requests = len(index.requests)
+    result = sync(command, "venv")
+    assert result.actions == dict.fromkeys(("alpha", "beta", "gamma"), "kept")
+    assert (result.report or {})["counts"]["files"] == 0
+    assert len(index.requests) == requests
+    assert content(command.folder / "venv") == before
+    assert not images(command)
+
+
+def test_an_environment_that_followed_locks_is_known_too(command: Command, index: StockedIndex) -> None:
+    """No image is made where an environment is changed; what its lock means is remembered all the same."""
+    sync(command, "venv")
+    lines = (command.folder / LOCK).read_text().splitlines(keepends=True)
+    (command.folder / LOCK).write_text("".join(line for line in lines if not line.startswith("beta")))
+    assert sync(command, "venv").actions == {"alpha": "kept", "gamma": "kept"}
+    assert len(images(command)) == 1
+    forget(command, WHEELS)
+    assert sync(command, "venv").actions == {"alpha": "kept", "gamma": "kept"}
+    # The same lock, for a new environment, makes the image that there is not yet.
+    assert sync(command, "other").actions == {"alpha": "installed", "gamma": "installed"}
+    assert len(images(command)) == 2
+    requests = len(index.requests)
+    forget(command, WHEELS)
+    assert sync(command, "third").actions == {"alpha": "installed", "gamma": "installed"}
+    assert len(index.requests) == requests
+    assert run(command.folder / "third", "alpha") == "alpha runs"
+
+
+@pytest.mark.parametrize(
+    ("change", "beta"),
+    [
+        ("rm -r beta-1.0.dist-info", "installed"),
+        ("mkdir delta-1.0.dist-info; touch delta-1.0.dist-info/RECORD", "kept"),
+    ],
+    ids=["gone", "too much"],
+)
+def test_an_environment_that_was_changed_is_put_right(command: Command, change: str, beta: str) -> None:
+    sync(command, "venv")
+    before = content(command.folder / "venv")
+    subprocess.run(["sh", "-c", change], cwd=environment_at(command.folder / "venv").purelib, check=True)
+    assert sync(command, "venv").actions == {"alpha": "kept", "beta": beta, "gamma": "kept"}
+    assert content(command.folder / "venv").keys() == before.keys()
+
+
 def test_an_image_that_is_gone_is_made_again(command: Command) -> None:
     sync(command, "first")
     forget(command, IMAGES)

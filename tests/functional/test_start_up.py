@@ -45,13 +45,25 @@ PARTS = {
 _LINE = re.compile(r"import time:[\d |]+\|\s+(\S+)$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("mode", ["hardlink", "attach"])
-def test_a_known_lock_imports_only_what_installs_it(command: Command, index: StockedIndex, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "venv", "used"),
+    [
+        ("hardlink", "again", "install.image"),
+        ("attach", "again", "install.attaching"),
+        ("hardlink", ".venv", "install.listing"),
+    ],
+    ids=["linked", "attached", "nothing to do"],
+)
+def test_a_known_lock_imports_only_what_installs_it(
+    command: Command, index: StockedIndex, mode: str, venv: str, used: str
+) -> None:
     (command.folder / "lock.txt").write_text(pins(index.wheel("alpha"), index.wheel("beta")))
-    arguments = ["sync", "lock.txt", "--link-mode", mode, "--isolation", "shared"]
-    command(*arguments)
+    arguments = ["sync", "lock.txt", "--link-mode", mode, "--isolation", "shared", "--venv"]
+    # The second one asks the environment's own Python what it is.
+    for _ in range(2):
+        command(*arguments, ".venv")
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "safe_install", *arguments, "--venv", "again"],
+        [sys.executable, "-X", "importtime", "-m", "safe_install", *arguments, venv],
         cwd=command.folder,
         env=command.variables,
         capture_output=True,
@@ -59,7 +71,7 @@ def test_a_known_lock_imports_only_what_installs_it(command: Command, index: Sto
         check=True,
     )
     imported = set(_LINE.findall(done.stderr))
-    assert f"safe_install.install.{'attaching' if mode == 'attach' else 'image'}" in imported
+    assert f"safe_install.{used}" in imported
     tops = {name.partition(".")[0] for name in imported}
     installed = {name for name in tops if not name.startswith("_") and name not in sys.stdlib_module_names}
     # The last one is asked for by `copy`, in case this is Jython.

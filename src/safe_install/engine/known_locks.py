@@ -2,11 +2,12 @@
 
 Only what can never mean anything else is remembered: every pin is settled (`Supply.are_settled`), so the same bytes of
 the same files, with the same options, for an interpreter that answers every marker alike, are the same wheels.
-The answer leads to their image; where that is gone, the lock is read as always.
+Where their image is gone, the lock is read as always.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,21 +16,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import __version__
+from ..errors import StoreError
 from ..fs._system import system_path
-from ..models import Digest, LinkMode
-from ..store.layout import IMAGES, SELECTIONS
+from ..models import Digest
+from ..store.layout import SELECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import Any
 
     from ..models import Pin
-    from ..store.trees import WheelTree
     from .session import Session
     from .target import Target
 
-_FORMAT = 1
+_FORMAT = 2
 # What a requirements file says by way of other files or of variables is not in its bytes.
 _ELSEWHERE = re.compile(rb"^\s*(-r|-c|--requirement|--constraint|-e|--editable)\b|\$\{", re.MULTILINE)
 
@@ -45,16 +45,10 @@ class KnownPin(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownLock:
-    """What a lock means.
-
-    :param image: with everything that it pins; None where it is only to be referred to.
-    :param folder: of the image.
-    """
+    """What a lock means. :param image: of all that it pins, which may be gone; None where none was made."""
 
     pins: Sequence[KnownPin]
-    digest: Digest
-    folder: Path
-    image: WheelTree | None
+    image: Digest | None
 
 
 class KnownLocks:
@@ -67,24 +61,20 @@ class KnownLocks:
         self._key = _key(session, target, files, extras, groups)
 
     def find(self) -> KnownLock | None:
-        """Return what the files mean; None when that is not known, or its image is not there."""
+        """Return what the files mean; None when that is not known."""
         if self._key is None or (document := self._session.store.document(SELECTIONS, self._key)) is None:
             return None
-        image = document.get("image")
-        if not isinstance(image, str):
+        if not isinstance(document.get("pins"), list):
             return None
-        pins, digest, store = [KnownPin(*each) for each in document["pins"]], Digest(image), self._session.store
-        if self._session.settings.link_mode is LinkMode.ATTACH:
-            folder = store.tree_of_today(IMAGES, digest)
-            return None if folder is None else KnownLock(pins=pins, digest=digest, folder=folder, image=None)
-        tree = store.tree(IMAGES, digest)
-        return None if tree is None else KnownLock(pins=pins, digest=digest, folder=tree.folder, image=tree)
+        pins, image = [KnownPin(*each) for each in document["pins"]], document["image"]
+        return KnownLock(pins=pins, image=None if image is None else Digest(image))
 
-    def remember(self, pins: Sequence[KnownPin], image: Digest) -> None:
-        """Keep what the files mean."""
+    def remember(self, known: KnownLock) -> None:
+        """Keep what the files mean. What cannot be kept is read again: the environment is made already."""
         if self._key is not None:
-            document = {"image": image, "pins": pins}
-            self._session.store.publish_document(SELECTIONS, self._key, document, replace=True)
+            document = {"image": known.image, "pins": known.pins}
+            with contextlib.suppress(StoreError):
+                self._session.store.publish_document(SELECTIONS, self._key, document, replace=True)
 
 
 def known_pin(pin: Pin, source: str) -> KnownPin:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import PolicyError
 from ..models import Isolation, LinkMode
-from .known_environment import make_known_environment
-from .known_locks import KnownLocks, known_pin
+from .known_environment import keep_known_environment, make_known_environment
+from .known_locks import KnownLock, KnownLocks, known_pin
 from .target import find_target
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from .report import Outcome
     from .session import Session
-    from .target import Target
 
 
 def sync(session: Session, files: Sequence[str], *, extras: Sequence[str] = (), groups: Sequence[str] = ()) -> Outcome:
@@ -33,22 +32,12 @@ def sync(session: Session, files: Sequence[str], *, extras: Sequence[str] = (), 
         )
     target = find_target(session, exact=True)
     locks = KnownLocks(session, target, files, extras=extras, groups=groups)
-    if not target.state.exists and (known := locks.find()) is not None:
-        done = make_known_environment(session, target, known)
+    known = locks.find()
+    if known is not None:
+        done = (keep_known_environment if target.state.exists else make_known_environment)(session, target, known)
         if done is not None:
             return done
         target = find_target(session, exact=True)
-    return _sync(session, target, files, extras, groups, locks)
-
-
-def _sync(
-    session: Session,
-    target: Target,
-    files: Sequence[str],
-    extras: Sequence[str],
-    groups: Sequence[str],
-    locks: KnownLocks,
-) -> Outcome:
     # Not needed where the meaning of the lock is known.
     from .environments import change_environment
     from .inputs import read_locked_set
@@ -60,7 +49,8 @@ def _sync(
     if locked.hashed:
         require_hashes(locked.pins, locked=True)
     outcome = change_environment(session, target, locked.pins, workshop.supply, exact=True)
-    if outcome.image is not None and workshop.supply.are_settled(locked.pins):
+    if (known is None or outcome.image is not None) and workshop.supply.are_settled(locked.pins):
         sources = {each.name: each.source for each in outcome.distributions}
-        locks.remember([known_pin(pin, sources[pin.name]) for pin in locked.pins], outcome.image)
+        pins = [known_pin(pin, sources[pin.name]) for pin in locked.pins]
+        locks.remember(KnownLock(pins=pins, image=outcome.image))
     return outcome

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from ..errors import TargetError
 from ..fs._system import system_path
+from .listing import DIST_INFO, METADATA_ENDINGS, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
     from .environment import Environment
 
-_DIST_INFO = ".dist-info"
 _EGG_INFO = ".egg-info"
 _EGG_LINK = ".egg-link"
-_EGG = ".egg"
 
 
 class Kind(Enum):
@@ -131,25 +129,8 @@ def same_origin(wanted: Mapping[str, Any] | None, present: Mapping[str, Any] | N
 def _read_library(environment: Environment, library: str) -> list[Installed]:
     place = system_path(environment.path(library))
     names = sorted(names_in(place) or ())
-    found = (_read(place, library, name) for name in names if name.endswith((_DIST_INFO, _EGG_INFO, _EGG_LINK, _EGG)))
+    found = (_read(place, library, name) for name in names if name.endswith(METADATA_ENDINGS))
     return [item for item in found if item is not None]
-
-
-def names_in(folder: str) -> frozenset[str] | None:
-    """Return what a folder of an environment holds; None when it is none, or not there.
-
-    :raises TargetError: ``environment-unreadable``. Taken for empty, parts of old versions would stay.
-    """
-    try:
-        return frozenset(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise TargetError(
-            f"cannot read {folder}: {error.strerror}",
-            code="environment-unreadable",
-            hint="give this user the right to read it, or name another environment with --venv",
-        ) from error
 
 
 def _read(place: str, library: str, name: str) -> Installed | None:
@@ -176,7 +157,7 @@ def _read(place: str, library: str, name: str) -> Installed | None:
 
 
 def _kind(ending: str, *, is_folder: bool) -> Kind | None:
-    if ending == _DIST_INFO:
+    if ending == DIST_INFO:
         return Kind.DIST_INFO if is_folder else None
     if ending == _EGG_INFO:
         return Kind.EGG_INFO_FOLDER if is_folder else Kind.EGG_INFO_FILE

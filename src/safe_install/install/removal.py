@@ -17,7 +17,8 @@ from ..fs._system import system_path
 from ..fs.paths import is_within
 from .entry_points import is_protected_script
 from .environment import CONFIGURATION
-from .installed import Kind, names_in
+from .installed import Kind
+from .listing import names_in
 from .record import read_record
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..fs._system import system_path
 from ..fs.hashing import hash_file
 from ..fs.paths import folded, is_within
-from .installed import names_in
+from .listing import names_in
 from .merging import Conflict, drop, tell_conflict
 from .record import read_record
 from .removal import source_stem
