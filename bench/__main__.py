@@ -25,7 +25,7 @@ from helpers.default_index import with_only_the_default_index
 
 from bench import ROOT, SETS
 from bench.checking import file_count, pinned, problems
-from bench.contenders import BESIDE, COLD, QUICK, SUFFIX, WARM, Contender, Job
+from bench.contenders import AGAIN, BESIDE, COLD, IMPORTED, IMPORTING, QUICK, SUFFIX, WARM, Contender, Job
 from bench.measuring import CommandFailedError, measure, settle_caches
 from bench.tables import Memory, Run, markdown
 
@@ -52,7 +52,8 @@ class Bench:
 
     def measure_set(self, name: str) -> None:
         """All rounds of one set: cold ones first, which leave the caches full."""
-        cold, warm = (QUICK, QUICK) if self.options.quick else (COLD, WARM)
+        quick = self.options.quick
+        cold, warm = (QUICK[:2], QUICK) if quick else (COLD, WARM)
         for number in range(self.options.cold_rounds):
             for contender in self._taking_part(cold, number):
                 self._remove(self._store(name, contender))
@@ -61,12 +62,17 @@ class Bench:
         # Not timed: each finds what an earlier job of its kind has left.
         for contender in self._taking_part(warm, 0):
             self._run(name, contender)
-        for number in range(self.options.warm_rounds):
-            for contender in self._taking_part(warm, number):
-                settle_caches([self._store(name, contender), *program_folders(contender)])
-                self._timed(name, "warm", contender)
-        if not self.options.quick:
+        later = [("warm", warm), ("no-op", AGAIN)]
+        if name in IMPORTED and not quick:
+            later.append(("warm, and import", IMPORTING))
+        for state, contenders in later:
+            for number in range(self.options.warm_rounds):
+                for contender in self._taking_part(contenders, number):
+                    settle_caches([self._store(name, contender), *program_folders(contender)])
+                    self._timed(name, state, contender)
+        if not quick:
             self._measure_memory(name, cold, warm)
+        self._verify_stores(name, warm)
         for contender in {*cold, *warm}:
             self._remove(self._store(name, contender))
 
@@ -88,20 +94,33 @@ class Bench:
         wanted = [contender for contender in contenders if contender.tool in self.options.tools]
         return [contender for contender in wanted if contender.tool != "pip" or number < PIP_ROUNDS]
 
+    def _verify_stores(self, name: str, contenders: Sequence[Contender]) -> None:
+        """Hash what all runs have left in the store of ours."""
+        for store in {
+            self._store(name, each) for each in self._taking_part(contenders, 0) if each.tool == "ci-install"
+        }:
+            command = [str(BESIDE / f"ci-install{SUFFIX}"), "cache", "verify", "--cache-dir", str(store)]
+            done = subprocess.run(command, env=self.environ, check=False, capture_output=True, text=True)
+            print(f"{name:8}{done.stderr.strip() or done.stdout.strip()}", file=sys.stderr, flush=True)
+            if done.returncode:
+                self.problems.append(f"{name}, cache verify: {done.stderr}")
+
     def _measure_memory(self, name: str, cold: Sequence[Contender], warm: Sequence[Contender]) -> None:
         for state, contenders in (("warm", warm), ("cold", cold)):
             for contender in self._taking_part(contenders, 0):
                 if state == "cold":
                     self._remove(self._store(name, contender))
-                peak = self._run(name, contender, sample=True)[0].peak
+                peak = self._run(name, contender, state, sample=True)[0].peak
                 self.memories.append(Memory(name, state, contender, peak))
 
     def _timed(self, name: str, state: str, contender: Contender) -> None:
-        measurement, fetched = self._run(name, contender)
-        self.runs.append(Run(name, state, contender, measurement.seconds, measurement.received, fetched))
-        print(f"{name:8}{state:6}{contender.title:34}{measurement.seconds:8.2f} s", file=sys.stderr, flush=True)
+        found, fetched = self._run(name, contender, state)
+        self.runs.append(Run(name, state, contender, found.seconds, found.cpu, found.received, fetched))
+        print(f"{name:8}{state:18}{contender.title:34}{found.seconds:8.2f} s", file=sys.stderr, flush=True)
 
-    def _run(self, name: str, contender: Contender, *, sample: bool = False) -> tuple[Measurement, int | None]:
+    def _run(
+        self, name: str, contender: Contender, state: str = "warm", *, sample: bool = False
+    ) -> tuple[Measurement, int | None]:
         """Make one environment, compare it with the pins, remove it; also return the bytes that the report names."""
         place = self.folder / "environment"
         job = Job(
@@ -112,7 +131,15 @@ class Bench:
         )
         job.report.unlink(missing_ok=True)
         try:
-            measurement = measure(contender.commands(job), self.environ, sample=sample)
+            commands = contender.commands(job)
+            if state == "no-op":
+                # Twice: the first one asks the new environment's interpreter what it is.
+                for before in (commands, contender.commands_again(job)):
+                    measure(before, self.environ)
+                commands = contender.commands_again(job)
+            elif state == "warm, and import":
+                commands = [*commands, contender.import_command(job, IMPORTED[name])]
+            measurement = measure(commands, self.environ, sample=sample)
             self.problems += [f"{name}, {contender.title}: {text}" for text in problems(place, job.pins)]
             self.files[name] = file_count(place)
         finally:
@@ -163,7 +190,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cold-rounds", type=int, default=3, metavar="N")
     parser.add_argument("--warm-rounds", type=int, default=7, metavar="N")
     parser.add_argument("--start-rounds", type=int, default=20, metavar="N")
-    parser.add_argument("--quick", action="store_true", help="small set, one round, hard links only: for wrong results")
+    parser.add_argument(
+        "--quick", action="store_true", help="small set, one round, the fewest modes: for wrong results"
+    )
     parser.add_argument(
         "--folder", type=Path, help="where stores and environments are made  [default: the system's temporary folder]"
     )

@@ -6,7 +6,10 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LinkMode: TypeAlias = Literal["hardlink", "copy", "attach"]
 Command: TypeAlias = list[str]
@@ -53,6 +56,14 @@ class Contender:
         """What is run, one after the other; the time of all counts, making the environment included."""
         return {"ci-install": self._ci_install, "uv": self._uv, "pip": self._pip}[self.tool](job)
 
+    def commands_again(self, job: Job) -> list[Command]:
+        """What is run where the environment is there already, and right."""
+        return self.commands(job)[-1:]
+
+    def import_command(self, job: Job, modules: Sequence[str]) -> Command:
+        """What imports *modules* in the environment of *job*."""
+        return [str(_python(job)), "-c", f"import {', '.join(modules)}"]
+
     def _ci_install(self, job: Job) -> list[Command]:
         command = [str(BESIDE / f"ci-install{SUFFIX}"), "sync", str(job.pins), "--venv", str(job.environment)]
         command += ["--python", sys.executable, "--cache-dir", str(job.store), "--link-mode", self.mode]
@@ -67,11 +78,15 @@ class Contender:
         return [[*uv, "venv", "--python", sys.executable, str(job.environment)], [*sync, *compiling]]
 
     def _pip(self, job: Job) -> list[Command]:
-        python = str(job.environment / SCRIPTS / f"python{SUFFIX}")
+        python = str(_python(job))
         install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
         install += ["--cache-dir", str(job.store), *([] if self.bytecode else ["--no-compile"])]
         venv = [sys.executable, "-m", "venv", "--without-pip", str(job.environment)]
         return [venv, [*install, "-r", str(job.pins)]]
+
+
+def _python(job: Job) -> Path:
+    return job.environment / SCRIPTS / f"python{SUFFIX}"
 
 
 def _both(mode: LinkMode, *, bytecode: bool) -> list[Contender]:
@@ -97,7 +112,14 @@ WARM = [
 ]
 """With full caches."""
 
-QUICK = _both("hardlink", bytecode=False)
+AGAIN = [*_both("hardlink", bytecode=False), Contender(tool="pip", mode="copy", bytecode=False)]
+"""With full caches, on an environment that is right."""
+
+IMPORTING = [*_both("hardlink", bytecode=True), *_both("hardlink", bytecode=False)]
+"""With full caches, until large libraries are imported for the first time; `IMPORTED` by set."""
+IMPORTED = {"large": ("numpy", "pandas", "scipy.stats", "sklearn.ensemble", "matplotlib.pyplot", "pyarrow", "sympy")}
+
+QUICK = [*_both("hardlink", bytecode=False), Contender(tool="ci-install", mode="attach", bytecode=True)]
 """For CI, where only wrong results count."""
 
 

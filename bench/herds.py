@@ -28,7 +28,7 @@ from helpers.default_index import with_only_the_default_index
 from bench import SETS
 from bench.checking import problems
 from bench.contenders import BESIDE, SUFFIX, Command, Contender, Job
-from bench.measuring import received_bytes
+from bench.measuring import cpu_seconds, received_bytes, since
 
 PATIENCE = 1800.0
 
@@ -45,9 +45,14 @@ class Way(NamedTuple):
     wrapped: bool = False
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is ci-install that installs."""
+        return self.contender.tool == "ci-install"
+
+    @property
     def title(self) -> str:
         caches = "wrapped, with a seed" if self.wrapped else "one shared cache" if self.shared else "one cache per job"
-        return f"{self.contender.tool}, {caches}"
+        return f"{self.contender.tool}{' attach' * (self.contender.mode == 'attach')}, {caches}"
 
     def commands(self, job: Job, seed: Path, *, publish: bool = False) -> list[Command]:
         """What a job runs. :param seed: of wrapped jobs; *publish*: whether this one fills it."""
@@ -61,7 +66,7 @@ class Way(NamedTuple):
 
 
 class Herd(NamedTuple):
-    """One run. :param last: seconds until the last job ended; *received*, *fetched*, *disk* in bytes.
+    """One run. :param last: seconds until the last job ended; *cpu* seconds; *received*, *fetched*, *disk* in bytes.
 
     *received* is of the whole machine, *fetched* and *waited* what the jobs' reports add up to.
     """
@@ -70,6 +75,7 @@ class Herd(NamedTuple):
     state: str
     way: Way
     last: float
+    cpu: float | None
     received: int | None
     fetched: int
     disk: int
@@ -86,9 +92,10 @@ def without_option(command: Command, name: str) -> Command:
 
 
 OURS = Contender(tool="ci-install", mode="hardlink", bytecode=False)
+ATTACHED = Contender(tool="ci-install", mode="attach", bytecode=True)
 UV = Contender(tool="uv", mode="hardlink", bytecode=False)
 PIP = Contender(tool="pip", mode="copy", bytecode=False)
-WAYS = [Way(OURS, True), Way(UV, True), Way(UV, False)]
+WAYS = [Way(OURS, True), Way(ATTACHED, True), Way(UV, True), Way(UV, False)]
 WRAPPED_WAYS = [
     Way(tool, shared, wrapped)
     for tool in (UV, PIP)
@@ -130,13 +137,13 @@ def run(way: Way, size: int, state: str, pins: Path, folder: Path) -> Herd:
     threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
     for thread in threads:
         thread.start()
-    received = received_bytes()
+    received, cpu = received_bytes(), cpu_seconds()
     begin.wait()
     started = time.perf_counter()
     for thread in threads:
         thread.join()
     last = time.perf_counter() - started
-    now = received_bytes()
+    used, total = since(cpu, cpu_seconds()), since(received, received_bytes())
     for job in jobs:
         failures += problems(job.environment, pins)
     counts = [json.loads(job.report.read_text(encoding="utf-8"))["counts"] for job in jobs if job.report.exists()]
@@ -144,9 +151,8 @@ def run(way: Way, size: int, state: str, pins: Path, folder: Path) -> Herd:
     for job in jobs:
         shutil.rmtree(job.environment, ignore_errors=True)
         job.report.unlink(missing_ok=True)
-    total = None if received is None or now is None else now - received
     fetched, waited = (sum(count[name] for count in counts) for name in ("bytes_fetched", "waited_for"))
-    return Herd(size, state, way, last, total, fetched, disk, waited, failures)
+    return Herd(size, state, way, last, used, total, fetched, disk, waited, failures)
 
 
 def fill_seed(way: Way, pins: Path, folder: Path) -> None:
@@ -173,17 +179,21 @@ def markdown(herds: list[Herd]) -> str:
     for herd in herds:
         groups.setdefault((herd.size, herd.state, herd.way), []).append(herd)
     lines = [
-        "| jobs | caches | what | last job s | received MB | fetched MB | disk MB | waited for | failures |",
-        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| jobs | caches | what | last job s | CPU s | received MB | fetched MB | disk MB | waited for | failures |",
+        "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for (size, state, way), group in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1] != "cold")):
         received = [herd.received for herd in group if herd.received is not None]
+        used = [herd.cpu for herd in group if herd.cpu is not None]
         cells = [
             f"{statistics.median(herd.last for herd in group):.1f}",
+            f"{statistics.median(used):.1f}" if used else "",
             f"{statistics.median(received) / 1e6:.1f}" if received else "",
-            f"{statistics.median(herd.fetched for herd in group) / 1e6:.1f}" if way.contender is OURS else "",
+            f"{statistics.median(herd.fetched for herd in group) / 1e6:.1f}"
+            if way.contender.tool == "ci-install"
+            else "",
             f"{statistics.median(herd.disk for herd in group) / 1e6:.0f}",
-            f"{statistics.median(herd.waited for herd in group):.0f}" if way.contender is OURS else "",
+            f"{statistics.median(herd.waited for herd in group):.0f}" if way.is_ours else "",
             str(sum(len(herd.failures) for herd in group)),
         ]
         lines.append(f"| {size} | {state} | {way.title} | {' | '.join(cells)} |")
@@ -211,7 +221,12 @@ def main() -> int:
                         herds.append(herd)
                         print(f"{size:4} {state:5} {way.title:32} {herd.last:7.2f} s", file=sys.stderr, flush=True)
     print(markdown(herds))
-    ours = [failure for herd in herds if herd.way.contender is OURS or herd.way.wrapped for failure in herd.failures]
+    ours = [
+        failure
+        for herd in herds
+        if herd.way.contender.tool == "ci-install" or herd.way.wrapped
+        for failure in herd.failures
+    ]
     for failure in ours:
         print(f"wrong: {failure}", file=sys.stderr)
     return 1 if ours else 0

@@ -10,11 +10,15 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+if sys.platform != "win32":
+    import resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+T = TypeVar("T", int, float)
 KIB = 1024
 SAMPLING_PAUSE = 0.005
 """Seconds between two looks at the memory of a process tree."""
@@ -29,12 +33,15 @@ class Measurement:
     """Of one run, which may consist of several commands.
 
     :param seconds: wall time, from the start of the first to the end of the last.
+    :param cpu: seconds of processors, in user and system mode, of all processes that were waited for; None where the
+        system does not tell.
     :param peak: bytes; of the largest single process, or of the whole tree when it was sampled.
     :param received: bytes that all network interfaces but loopback received meanwhile, whoever asked for
         them; None where the system does not tell.
     """
 
     seconds: float
+    cpu: float | None
     peak: int
     received: int | None
 
@@ -45,12 +52,24 @@ def measure(commands: Sequence[Sequence[str]], environ: Mapping[str, str], *, sa
     :param sample: look at the memory of all processes together every few milliseconds; disturbs the time.
     :raises CommandFailedError: one ended with another code than 0; its output is in the text.
     """
-    received = received_bytes()
+    received, cpu = received_bytes(), cpu_seconds()
     started = time.perf_counter()
     peak = max(_run(command, environ, sample=sample) for command in commands)
     seconds = time.perf_counter() - started
-    now = received_bytes()
-    return Measurement(seconds, peak, None if received is None or now is None else now - received)
+    return Measurement(seconds, since(cpu, cpu_seconds()), peak, since(received, received_bytes()))
+
+
+def since(before: T | None, now: T | None) -> T | None:
+    """What was added; None where it is not known."""
+    return None if before is None or now is None else now - before
+
+
+def cpu_seconds() -> float | None:
+    """Of all processes that this one has waited for, and those that they have; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], *, sample: bool) -> int:

@@ -14,12 +14,17 @@ MIB = 1 << 20
 
 
 class Run(NamedTuple):
-    """One timed run. :param fetched: bytes by the tool's own report, when it writes one."""
+    """One timed run.
+
+    :param state: of the caches, or of more.
+    :param fetched: bytes by the tool's own report, when it writes one.
+    """
 
     set: str
     state: str
     contender: Contender
     seconds: float
+    cpu: float | None
     received: int | None
     fetched: int | None
 
@@ -34,8 +39,8 @@ class Memory(NamedTuple):
 
 
 HEADER = """\
-| set | caches | what | median s | min to max s | ÷ uv | peak MiB | fetched by its report | received by the machine |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| set | caches | what | median s | min to max s | ÷ uv | CPU s | peak MiB | fetched by its report | received |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
 def markdown(runs: Sequence[Run], memories: Sequence[Memory]) -> str:
@@ -56,12 +61,18 @@ def markdown(runs: Sequence[Run], memories: Sequence[Memory]) -> str:
             f"{medians[key]:.2f}",
             f"{min(seconds):.2f} to {max(seconds):.2f}",
             f"{medians[key] / base:.2f}" if base else "",
+            _seconds([run.cpu for run in group]),
             f"{peaks[key] / MIB:.0f}" if key in peaks else "",
             _megabytes([run.fetched for run in group]),
             _megabytes([run.received for run in group]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _seconds(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{statistics.median(known):.2f}" if known else ""
 
 
 def _megabytes(values: Sequence[int | None]) -> str:
