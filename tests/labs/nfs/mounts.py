@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parents[2]
 _HALF_MADE = (
-    r"\( -path '*/staging/*' -o -path '*/trash/*' -o -path '*/leases/*' -o -name '.nfs*' -o -name '.safe-install*' "
+    r"\( -path '*/staging/*' -o -path '*/trash/*' -o -path '*/leases/*' ! -name 'env-*' -o -name '.nfs*' -o -name '.safe-install*' "
     r"-o -name '*.tmp' \)"
 )
 PATIENCE = 280.0
