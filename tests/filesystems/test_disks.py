@@ -45,11 +45,11 @@ def test_a_folder_that_a_variable_names_is_used_and_left_as_it_was(
 
 
 def test_a_variable_that_names_another_kind_of_disk_fails_the_test(
-    own: Disks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = "ext4" if mount_type(str(tmp_path))[0] == "xfs" else "xfs"
     monkeypatch.setenv(f"SAFE_INSTALL_TESTS_{other.upper()}", str(tmp_path))
-    with pytest.raises(pytest.fail.Exception, match=f"no disk of the kind {other}"):
+    with Disks() as own, pytest.raises(pytest.fail.Exception, match=f"no disk of the kind {other}"):
         own.get(other)
 
 

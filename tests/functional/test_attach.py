@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.capabilities import linux_only
 from helpers.environments import environment_at
 from helpers.stocked_index import pins
 
@@ -19,8 +18,6 @@ from safe_install.store.layout import IMAGES
 if TYPE_CHECKING:
     from helpers.command import Command, Result
     from helpers.stocked_index import StockedIndex
-
-pytestmark = linux_only
 
 LOCK = "requirements.txt"
 FILES = {
@@ -69,9 +66,13 @@ def test_everything_works_as_in_any_other_environment(command: Command) -> None:
     assert python(command, "venv", "import alpha; print(alpha.__file__)").startswith(str(image))
     assert python(command, "venv", "import shared.one, shared.two; print(shared.one.NUMBER + shared.two.NUMBER)") == "3"
     assert python(command, "venv", "import found_by_path; print(found_by_path.VALUE)") == "2"
-    code = "from importlib.metadata import *; print(version('beta'), len(files('alpha')), entry_points(group='plugins')['one'].load())"
-    assert python(command, "venv", code) == "1.0 15 1"
-    assert subprocess.run([root / "bin" / "alpha"], capture_output=True, text=True, check=True).stdout == "alpha runs\n"
+    code = "from importlib.metadata import *; print(version('beta'), entry_points(group='plugins')['one'].load())"
+    assert python(command, "venv", code) == "1.0 1"
+    # Newer Pythons leave out what lies elsewhere, as scripts do.
+    code = "from importlib.metadata import *; print(sum('..' not in path.parts for path in files('alpha')))"
+    assert python(command, "venv", code) == "14"
+    alpha = Path(environment_at(root).scripts, "alpha.exe" if os.name == "nt" else "alpha")
+    assert subprocess.run([alpha], capture_output=True, text=True, check=True).stdout == "alpha runs\n"
     assert (root / "etc" / "gamma.cfg").read_text() == "y\n"
     assert not list(Path(environment_at(root).purelib).glob("*.dist-info"))
 
@@ -102,7 +103,7 @@ def test_pip_lists_what_is_attached_and_does_not_uninstall_it(command: Command) 
     )
     assert {"alpha", "beta", "gamma"} <= {each["name"] for each in json.loads(listed.stdout)}
     done = subprocess.run([*pip, "uninstall", "-y", "beta"], capture_output=True, text=True, check=False, env=variables)
-    assert str(images(command)[0]) in done.stdout + done.stderr
+    assert os.path.normcase(images(command)[0]) in os.path.normcase(done.stdout + done.stderr)
     assert "outside environment" in done.stdout + done.stderr
     assert python(command, "venv", "import beta; print(beta.VALUE)") == "1"
 
