@@ -14,6 +14,8 @@ _PYTHON = re.compile(r"python(3(\.\d+t?)?)?|py")
 _VERSIONED = re.compile(r"(?P<name>pip)3(\.\d+)?")
 # Options of Python whose value is an argument of its own.
 _WITH_VALUE = frozenset({"-X", "-W"})
+# The same of `env` (GNU coreutils manual, "env: Run a command in a modified environment").
+_WITH_VALUE_OF_ENV = frozenset({"-u", "--unset", "-C", "--chdir", "-a", "--argv0"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,19 @@ TOOLS: Final[dict[str, Tool]] = {
 
 def tools_of(command: Sequence[str]) -> list[Tool]:
     """Return the tools whose caches *command* fills, its own first; none for a program that is not known."""
-    name = _program(command)
+    name = _program(_without_env(command))
     tool = next((each for each in TOOLS.values() if name in each.programs), None)
     return [] if tool is None else [tool, *(TOOLS[used] for used in tool.uses)]
+
+
+def _without_env(command: Sequence[str]) -> Sequence[str]:
+    """What ``env A=1 COMMAND`` starts; any other command as it is."""
+    if _program(command) != "env":
+        return command
+    rest = list(command[1:])
+    while rest and (rest[0].startswith("-") or "=" in rest[0]):
+        del rest[: 2 if rest[0] in _WITH_VALUE_OF_ENV else 1]
+    return rest
 
 
 def _program(command: Sequence[str]) -> str:

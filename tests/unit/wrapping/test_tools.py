@@ -23,6 +23,11 @@ from safe_install.wrapping.tools import TOOLS, tools_of
         (["C:\\tools\\UV.EXE", "sync"], ["uv"]),
         (["make"], []),
         (["python", "-m"], []),
+        (["env", "A=1", "B=", "uv", "sync"], ["uv"]),
+        (["/usr/bin/env", "-i", "-u", "HOME", "--chdir", "/x", "python3", "-m", "pip"], ["pip"]),
+        (["env", "-S", "uv sync"], []),
+        (["env"], []),
+        (["env", "make", "A=1", "uv"], []),
     ],
 )
 def test_tools_of_a_command(command: list[str], expected: list[str]) -> None:
