@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.environments import tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from helpers.index import LocalIndex
 
@@ -224,14 +224,17 @@ class Command:
         done = subprocess.run([python, "-B", "-c", code], check=True, capture_output=True, text=True, cwd=self.home)
         return done.stdout.strip()
 
-    def litter(self) -> list[str]:
-        """Everything half-made that lies about; empty whenever no call runs."""
+    def litter(self, unfinished: Iterable[Path] | None = None) -> list[str]:
+        """Everything half-made that lies about; empty whenever no call runs.
+
+        :param unfinished: what ends in ``.tmp`` below the home, where somebody has just looked.
+        """
         found = []
         for place in (self.store / "staging", self.store / "trash", self.scratch, self.temporary):
             found += sorted(place.iterdir()) if place.exists() else []
         for place in (self.folder, self.venv):
             found += sorted(place.glob(".safe-install*")) if place.exists() else []
-        found += sorted(self.home.rglob("*.tmp"))
+        found += sorted(self.home.rglob("*.tmp") if unfinished is None else unfinished)
         return [path.relative_to(self.home.parent).as_posix() for path in found]
 
     @contextlib.contextmanager

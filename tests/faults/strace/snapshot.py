@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -25,8 +25,12 @@ class _Kept:
     twin: str
 
 
-def walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield everything below *root*, folders before what is in them, sorted, with paths relative to it."""
+def walk(root: str, empty: Mapping[str, tuple[int, int]] | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield everything below *root*, folders before what is in them, sorted, with paths relative to it.
+
+    :param empty: inode and time of folders that were empty. Those that have not changed since are not looked into.
+    """
+    known = empty or {}
     pending = [""]
     while pending:
         folder = pending.pop()
@@ -38,12 +42,15 @@ def walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
         for name, state in entries:
             path = os.path.join(folder, name)
             yield path, state
-            if stat.S_ISDIR(state.st_mode):
+            if stat.S_ISDIR(state.st_mode) and known.get(path) != (state.st_ino, state.st_mtime_ns):
                 pending.append(path)
 
 
 class Snapshot:
-    """Everything below *root* as it is now."""
+    """Everything below *root* as it is now.
+
+    :ivar empty: its empty folders, for `walk`.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
@@ -59,6 +66,12 @@ class Snapshot:
                     content = file.read()
             self._kept[path] = _Kept(state, content, first.setdefault((state.st_dev, state.st_ino), path))
         self._now = {path: kept.state for path, kept in self._kept.items()}
+        full = {os.path.dirname(path) for path in self._kept}
+        self.empty = {
+            path: (kept.state.st_ino, kept.state.st_mtime_ns)
+            for path, kept in self._kept.items()
+            if stat.S_ISDIR(kept.state.st_mode) and path not in full
+        }
 
     def restore(self) -> None:
         """Make everything as it was, its times included."""
@@ -87,7 +100,7 @@ class Snapshot:
         """Forget in `_now` what is not as it was, and remove what must not be there; return the folders touched."""
         found: dict[str, os.stat_result] = {}
         touched: set[str] = set()
-        for path, state in walk(self._root):
+        for path, state in walk(self._root, self.empty):
             found[path] = state
             if self._is_same(path, state):
                 continue

@@ -24,7 +24,7 @@ from safe_install.store.manifest import read_manifest
 from safe_install.store.trees import WheelTree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from faults.strace.server import Ended
     from helpers.command import Result
@@ -40,6 +40,7 @@ _LIBRARY = re.compile(r"lib/libpython[^/]*")
 _NEVER = Path("/proc/sys/kernel/pid_max")  # the numbers of processes are below it
 TAG_OF_THE_DEAD = f"{own_tag().split('-')[0]}-{_NEVER.read_text().strip() if _NEVER.exists() else 1 << 22}-1"
 """What names tell whose maker was a process of this machine that has ended."""
+_ENTRY = re.compile(r"home/(store|seed)/(?P<bucket>[^/]+-[^/]+)/[^/]+/[^/]+")
 _LASTING = ("home/store", "home/seed", "work")
 
 
@@ -133,23 +134,22 @@ class World:
 
     def problems(self) -> list[str]:
         """What is wrong with what can be seen of the stores: it is hashed whole."""
-        found = []
-        for name in ("store", "seed"):
-            root = self.command.home / name
-            for bucket in sorted(root.glob("*-*")) if root.exists() else []:
-                for entry in sorted(bucket.glob("*/*")):
-                    if (problem := _problem(bucket.name, entry)) is not None:
-                        found.append(f"{entry.relative_to(self.root)}: {problem}")
-        return found
+        entries = (match for place, _ in self._walk() if (match := _ENTRY.fullmatch(place)) is not None)
+        judged = ((match[0], _problem(match["bucket"], self.root / match[0])) for match in entries)
+        return [f"{place}: {problem}" for place, problem in sorted(judged) if problem is not None]
 
     def litter(self) -> list[str]:
         """Everything half-made that lies about, as absolute paths."""
-        return [str(self.root / path) for path in self.command.litter()]
+        names = (place for place, _ in self._walk() if place.startswith("home/") and place.endswith(".tmp"))
+        return [str(self.root / path) for path in self.command.litter([self.root / name for name in names])]
+
+    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        return walk(str(self.root), self._kept.empty if self._kept is not None else None)
 
     def fingerprint(self) -> str:
         """A digest of all that a later run may come upon. Two runs of one command end with few different ones."""
         found = hashlib.sha256()
-        for place, state in sorted(walk(str(self.root))):
+        for place, state in sorted(self._walk()):
             if not place.startswith(_LASTING):
                 continue
             path = self.root / place
