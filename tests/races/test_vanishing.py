@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.capabilities import linux_only
@@ -12,12 +12,16 @@ from helpers.command import Command
 from helpers.herd import write_lock
 from helpers.stocked_index import StockedIndex
 
+from safe_install.engine import environments
 from safe_install.engine.install import install
 from safe_install.engine.report import Outcome, Recorder
 from safe_install.engine.session import Session, Surroundings
 from safe_install.engine.sync import sync
+from safe_install.engine.target import attach
 from safe_install.errors import StoreError
 from safe_install.events import Event, PhaseStarted
+from safe_install.install.attaching import attached_to
+from safe_install.models import Isolation, LinkMode
 from safe_install.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ def index() -> Iterator[StockedIndex]:
 class Job:
     """A session whose store loses all wheels, or files, at one event of it."""
 
-    def __init__(self, folder: Path, index: StockedIndex) -> None:
+    def __init__(self, folder: Path, index: StockedIndex, **options: Any) -> None:
         self.recorder = Recorder()
         self.lost = 0
         self.store = folder / "store"
@@ -50,6 +54,7 @@ class Job:
             index_url=index.url,
             compile_bytecode=False,
             retry_budget=0.0,
+            **options,
         )
         self._surroundings = Surroundings(
             variables=self.command.variables, folder=folder, python=sys.executable, cache_dir=self.store
@@ -98,6 +103,28 @@ def test_an_image_that_vanishes_before_it_is_linked_is_done_without(tmp_path: Pa
     assert job.command.installed(job.venv) == {"one": "1.0", "two": "1.0"}
     assert job.told == ["entry-vanished"]
     assert [index.count(f"/files/*/{file.filename}") for file in files] == [1, 1]
+
+
+def test_an_image_that_vanishes_before_it_is_attached_is_made_again(
+    tmp_path: Path, index: StockedIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment that is to be attached is never linked instead."""
+    lock = write_lock(tmp_path / "pylock.toml", index, index.wheel("one"), index.wheel("two"))
+    job = Job(tmp_path, index, link_mode=LinkMode.ATTACH, isolation=Isolation.SHARED)
+    images: list[Path] = []
+
+    def attach_too_late(session: Session, state: Any, target: Any, image: Path, options: Any) -> Any:
+        if not images:
+            shutil.rmtree(image)
+        images.append(image)
+        return attach(session, state, target, image, options)
+
+    monkeypatch.setattr(environments, "attach", attach_too_late)
+    job.run(lambda session: sync(session, [str(lock)]), bucket="none", when=linking)
+    assert job.told == ["entry-vanished"]
+    assert images[0] == images[1]
+    assert attached_to(str(job.venv)) == str(images[1])
+    assert job.command.run_python("import one, two; print(two.__file__)", job.venv).startswith(str(images[1]))
 
 
 def test_one_that_vanishes_again_and_again_is_an_error_that_changes_nothing(

@@ -81,6 +81,7 @@ def change_environment(
     environment = target.environment
     bytecode = Bytecode(session, target.interpreter) if session.settings.compile_bytecode else None
     prepared = _Prepared(supply=supply, bytecode=bytecode)
+    images, is_attached = Images(session, environment), exact and session.settings.link_mode is LinkMode.ATTACH
     present = read_installed(environment) if target.state.exists else {}
     prepared.get(_needed(by_name, _plan(by_name, present, exact=exact)))
 
@@ -92,6 +93,8 @@ def change_environment(
         wheels = [prepared.wheels[name].wheel for name in changes.needed]
         if not changes and state.place not in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
             return changes, None
+        if prepared.image is None and is_attached and not state.exists:
+            prepared.image = images.get(wheels, needed=True)  # forgotten below
         try:
             options = apply_options(session, target)
             if prepared.image is not None and is_attached and not state.exists:
@@ -104,10 +107,8 @@ def change_environment(
             prepared.forget()
             raise
 
-    is_attached = exact and session.settings.link_mode is LinkMode.ATTACH
     if exact and not target.state.exists:
-        wheels = [each.wheel for each in prepared.wheels.values()]
-        prepared.image = Images(session, environment).get(wheels, needed=is_attached)
+        prepared.image = images.get([each.wheel for each in prepared.wheels.values()], needed=is_attached)
     timeout = session.settings.lock_timeout
     with hold_environment(target.root, timeout=timeout, sink=session.sink, job=session.job):
         changes, applied = survive_vanishing(change, session.sink)

@@ -88,6 +88,10 @@ def _sync(world: World) -> Sequence[str | Path]:
     return ("sync", world.inputs / LOCK)
 
 
+def _attach(world: World) -> Sequence[str | Path]:
+    return (*_sync(world), "--link-mode", "attach", "--isolation", "shared")
+
+
 def _empty_store(world: World) -> None:
     """A store without entries, but for what it knows of the interpreter; making one is a scenario of its own."""
     world.run("sync", world.inputs / "empty.txt", "--venv", world.elsewhere / "venv")
@@ -111,8 +115,19 @@ def _damaged_store(world: World) -> None:
     path.write_bytes(b"")
 
 
+def _image(world: World) -> None:
+    """An image that no environment refers to yet, and an environment with files of its own that is to give way."""
+    _warm_store(world)
+    world.run("sync", world.inputs / LOCK, "--venv", world.elsewhere / "other")
+    world.run("sync", world.inputs / OLD_LOCK)
+
+
 def _is_installed(world: World) -> None:
     assert world.command.installed() == VERSIONS
+    _is_imported(world)
+
+
+def _is_imported(world: World) -> None:
     said = world.command.run_python(
         "import alpha, beta.deep.er.part, delta; print(alpha.__version__, beta.__version__, delta.__version__)"
     )
@@ -184,6 +199,7 @@ SCENARIOS = {
         Scenario("publish", _empty_store, _fetch, _is_fetched),
         Scenario("install-new", _warm_store, _sync, _is_installed),
         Scenario("install-existing", _old_environment, _sync, _is_installed),
+        Scenario("attach", _image, _attach, _is_imported),
         Scenario("repair", _damaged_store, _sync, _is_installed),
         Scenario("gc", _left_overs, lambda _: ("cache", "gc", "--max-size", "1"), _is_collected),
         Scenario(
