@@ -60,10 +60,13 @@ class Server:
         tracer = subprocess.Popen(["strace", *options, "-p", str(number)], stderr=subprocess.PIPE, text=True)
         with tracer:
             said = _stream(tracer.stderr)
-            attached = said.readline()
+            lines: list[str] = []
+            # Before it is attached, strace may tell which paths it has resolved.
+            while not (lines and "attached" in lines[-1]) and (line := said.readline()):
+                lines.append(line)
             # Also where it could not be attached: the process waits for the word.
             self._go.write_bytes(b"")
-            assert "attached" in attached, attached + said.read()
+            assert "attached" in lines[-1], "".join(lines)
             returncode = int(answers.readline())
             said.read()
         return Ended(returncode, self._stderr.read_text(encoding="utf-8", errors="backslashreplace"))

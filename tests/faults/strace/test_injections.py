@@ -10,7 +10,7 @@ kills the process at it. Afterwards
 - after an error nothing half-made lies about;
 - a plain run of the same command succeeds, and everything is right.
 
-A sample of fixed seed is part of the test suite. All of it, which takes more than an hour on two cores::
+A sample of fixed seed is part of the test suite. All of it, which takes about an hour on two cores::
 
     python3 dev.py test tests/faults/strace --all-injections --numprocesses 2
 """
