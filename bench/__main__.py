@@ -96,9 +96,8 @@ class Bench:
 
     def _verify_stores(self, name: str, contenders: Sequence[Contender]) -> None:
         """Hash what all runs have left in the store of ours."""
-        for store in {
-            self._store(name, each) for each in self._taking_part(contenders, 0) if each.tool == "ci-install"
-        }:
+        ours = [each for each in self._taking_part(contenders, 0) if each.tool == "ci-install"]
+        for store in {self._store(name, each) for each in ours}:
             command = [str(BESIDE / f"ci-install{SUFFIX}"), "cache", "verify", "--cache-dir", str(store)]
             done = subprocess.run(command, env=self.environ, check=False, capture_output=True, text=True)
             print(f"{name:8}{done.stderr.strip() or done.stdout.strip()}", file=sys.stderr, flush=True)
@@ -190,9 +189,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cold-rounds", type=int, default=3, metavar="N")
     parser.add_argument("--warm-rounds", type=int, default=7, metavar="N")
     parser.add_argument("--start-rounds", type=int, default=20, metavar="N")
-    parser.add_argument(
-        "--quick", action="store_true", help="small set, one round, the fewest modes: for wrong results"
-    )
+    parser.add_argument("--quick", action="store_true", help="small set, one round, few modes: for wrong results")
     parser.add_argument(
         "--folder", type=Path, help="where stores and environments are made  [default: the system's temporary folder]"
     )

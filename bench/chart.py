@@ -1,7 +1,4 @@
-"""Make the page of measurements in `docs/`, with its chart, of one result of the benchmark::
-
-python3 dev.py run python -m bench.chart bench/results/TIME.json
-"""
+"""Make the page of measurements in `docs/`, with its chart, of one result: ``python -m bench.chart RESULT.json``."""
 
 from __future__ import annotations
 
@@ -57,8 +54,8 @@ def draw(runs: list[dict[str, Any]], place: Path) -> None:
     seconds: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         seconds[run["set"], run["state"]][run["contender"]].append(run["seconds"])
-    # The same result makes the same file.
-    mpl.rcParams["svg.hashsalt"] = "safe-install"
+    # The same result makes the same file; letters stay letters.
+    mpl.rcParams.update({"svg.hashsalt": "safe-install", "svg.fonttype": "none"})
     figure = Figure(figsize=(10, 0.26 * sum(len(group) + 2 for group in seconds.values())), layout="constrained")
     ratios = [len(group) + 1 for group in seconds.values()]
     for axes, (group, found) in zip(

@@ -189,9 +189,7 @@ def markdown(herds: list[Herd]) -> str:
             f"{statistics.median(herd.last for herd in group):.1f}",
             f"{statistics.median(used):.1f}" if used else "",
             f"{statistics.median(received) / 1e6:.1f}" if received else "",
-            f"{statistics.median(herd.fetched for herd in group) / 1e6:.1f}"
-            if way.contender.tool == "ci-install"
-            else "",
+            f"{statistics.median(herd.fetched for herd in group) / 1e6:.1f}" if way.is_ours else "",
             f"{statistics.median(herd.disk for herd in group) / 1e6:.0f}",
             f"{statistics.median(herd.waited for herd in group):.0f}" if way.is_ours else "",
             str(sum(len(herd.failures) for herd in group)),
@@ -221,12 +219,7 @@ def main() -> int:
                         herds.append(herd)
                         print(f"{size:4} {state:5} {way.title:32} {herd.last:7.2f} s", file=sys.stderr, flush=True)
     print(markdown(herds))
-    ours = [
-        failure
-        for herd in herds
-        if herd.way.contender.tool == "ci-install" or herd.way.wrapped
-        for failure in herd.failures
-    ]
+    ours = [failure for herd in herds if herd.way.is_ours or herd.way.wrapped for failure in herd.failures]
     for failure in ours:
         print(f"wrong: {failure}", file=sys.stderr)
     return 1 if ours else 0
