@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ class EnvironmentState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The paths of an environment that exists or shall be made; nothing is read from the disk.
+    """The paths of an environment that exists or shall be made.
 
     :param root: absolute; every part lies below it.
     :param interpreter: its own, or the one that it shall be made from.
@@ -97,7 +98,7 @@ class Environment:
         """
         place = os.path.abspath(root)
         if interpreter.is_virtual or not _is_same(place, interpreter.prefix):
-            parts = {key: _relative(path) for key, path in interpreter.relative_paths.items()}
+            parts = _through_links(place, {key: _relative(path) for key, path in interpreter.relative_paths.items()})
             name = "python.exe" if interpreter.is_windows else "python"
             python = os.path.join(place, *_split(parts["scripts"]), name)
             return cls(root=place, interpreter=interpreter, parts=parts, python=python, virtual=True)
@@ -277,6 +278,21 @@ def _refuse_managed(interpreter: Interpreter) -> None:
 
 def _is_same(one: str, other: str) -> bool:
     return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+
+
+def _through_links(place: str, parts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return *parts* with ``lib`` for ``lib64`` where that is a link to it.
+
+    Some systems have platlib in ``lib64``, and the venv module makes this link (``EnvBuilder.ensure_directories``):
+    with two names for one folder, everything in it would be there twice.
+    """
+    try:
+        target = os.readlink(os.path.join(place, "lib64"))
+    except OSError:
+        return parts
+    if os.path.normpath(os.path.join(place, target)) != os.path.join(place, "lib"):
+        return parts
+    return {key: re.sub(r"^lib64(?=/|$)", "lib", path) for key, path in parts.items()}
 
 
 def _relative(path: str) -> str:

@@ -3,13 +3,18 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.capabilities import needs_rights, needs_symlinks, unix_only
-from helpers.environments import install, this_interpreter
+from helpers.environments import install, this_interpreter, wheel
 
 from safe_install.errors import TargetError
 from safe_install.install.environment import Environment, Place, recognise
+from safe_install.install.installed import read_installed
+
+if TYPE_CHECKING:
+    from safe_install.models import Interpreter
 
 
 def code_of(root: Path) -> str:
@@ -156,3 +161,47 @@ def test_windows_has_other_names(tmp_path: Path) -> None:
     environment = Environment.at(tmp_path / "env", windows)
     assert environment.python == str(tmp_path / "env" / "Scripts" / "python.exe")
     assert environment.libraries == ("Lib/site-packages",)
+
+
+def with_lib64() -> Interpreter:
+    """An interpreter as some systems have it: its platlib is in ``lib64``."""
+    here = this_interpreter()
+    platlib = here.relative_paths["platlib"].replace("lib/", "lib64/", 1)
+    return replace(here, relative_paths={**here.relative_paths, "platlib": platlib})
+
+
+@unix_only
+def test_lib64_is_a_folder_of_its_own_where_it_is_one(tmp_path: Path) -> None:
+    for made in (False, True):
+        if made:
+            (tmp_path / "lib64").mkdir()
+        parts = Environment.at(tmp_path, with_lib64()).parts
+        assert parts["purelib"].startswith("lib/")
+        assert parts["platlib"].startswith("lib64/")
+
+
+@unix_only
+@pytest.mark.parametrize("target", ["lib", "lib/", "{root}/lib"])
+def test_lib64_that_is_a_link_to_lib_is_no_other_folder(tmp_path: Path, target: str) -> None:
+    (tmp_path / "lib64").symlink_to(target.format(root=tmp_path))
+    environment = Environment.at(tmp_path, with_lib64())
+    assert environment.libraries == (environment.parts["purelib"],)
+
+
+@unix_only
+def test_what_lies_below_both_names_is_there_once_and_can_be_replaced(tmp_path: Path) -> None:
+    root = tmp_path / "env"
+    options: dict[str, Any] = {"scratch": tmp_path, "interpreter": with_lib64()}
+    install(root, [], **options)
+    if not (root / "lib64").exists():
+        (root / "lib64").symlink_to("lib")
+    files = {"demo/same.py": "x = 1", "demo/other.py": "x = 1"}
+    install(root, [wheel(tmp_path / "old", version="1.0", root_is_purelib=False, files=files)], **options)
+    environment = Environment.at(root, with_lib64())
+    assert [len(items) for items in read_installed(environment).values()] == [1]
+    files["demo/other.py"] = "x = 2"
+    install(root, [wheel(tmp_path / "new", version="2.0", root_is_purelib=False, files=files)], **options)
+    ((item,),) = read_installed(environment).values()
+    assert str(item) == "demo==2.0"
+    library = Path(environment.purelib)
+    assert [(library / name).read_text() for name in sorted(files)] == ["x = 2", "x = 1"]
