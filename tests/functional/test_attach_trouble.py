@@ -127,17 +127,16 @@ def test_a_layer_that_is_gone_is_told_and_made_up_for(command: Command, index: S
 
 def test_jobs_that_delete_their_environments_hurt_nobody_who_attaches(command: Command, index: StockedIndex) -> None:
     lock(command, index.wheel("alpha"), index.wheel("beta"))
-    sync(command, "first")
-    for number in range(ROUNDS):
+    sync(command, "venv-0")
+    for number in range(1, ROUNDS + 1):
         job = command.start("sync", "--venv", f"venv-{number}", "lock.txt")
         while job.poll() is None:
-            shutil.rmtree(command.folder / "first", ignore_errors=True)
+            shutil.rmtree(command.folder / f"venv-{number - 1}", ignore_errors=True)
             command("cache", "gc", "--max-age", "0")
         _, said = job.communicate()
         assert job.returncode == 0, said
         done = run(command.folder / f"venv-{number}", "import alpha, beta")
         assert done.returncode == 0, done.stderr
-        shutil.rmtree(command.folder / f"venv-{number}")
     assert command.litter() == []
 
 
@@ -146,6 +145,7 @@ def test_an_interpreter_that_is_upgraded_in_place_keeps_what_fits_it(command: Co
     name = f"python3.{sys.version_info.minor}"
     old, new = Path(sys.base_prefix, "bin", name), Path("/usr/bin", name)
     if not new.exists() or new.samefile(old):
+        # No script of ours brings one: it comes with the system, or not at all.
         pytest.skip(f"there is no other {name} on this machine")
     python = command.home / "python"
     python.symlink_to(old)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -28,9 +27,12 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     try:
         yield folder
     finally:
-        # Of its own folders, pytest removes what cannot be removed yet: on Windows, a test may still work in this one.
-        with contextlib.suppress(*[OSError] * is_elsewhere):
+        try:
             remove_tree(folder)
+        except OSError:
+            # On Windows a test may still work in it. Of its own folders, pytest removes the rest.
+            if not is_elsewhere:
+                raise
 
 
 def _names_a_place(config: pytest.Config) -> bool:

@@ -94,7 +94,7 @@ def change_environment(
         if not changes and state.place not in {Place.ABSENT, Place.EMPTY, Place.UNFINISHED}:
             return changes, None
         if prepared.image is None and is_attached and not state.exists:
-            prepared.image = images.get(wheels, needed=True)  # forgotten below
+            prepared.image = images.get(wheels, needed=True)  # an earlier try forgot it
         try:
             options = apply_options(session, target)
             if prepared.image is not None and is_attached and not state.exists:

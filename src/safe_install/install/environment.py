@@ -90,7 +90,7 @@ class Environment:
 
     @classmethod
     def at(cls, root: str | os.PathLike[str], interpreter: Interpreter) -> Environment:
-        """Return the environment at *root*.
+        """Return the environment at *root*. Nothing is read there but where ``lib64`` leads.
 
         :param interpreter: the environment's own; or, when a virtual one shall be made, the one to make it from.
         :raises TargetError: ``externally-managed`` (PEP 668); ``environment-unsupported``: the interpreter installs
@@ -98,7 +98,7 @@ class Environment:
         """
         place = os.path.abspath(root)
         if interpreter.is_virtual or not _is_same(place, interpreter.prefix):
-            parts = _through_links(place, {key: _relative(path) for key, path in interpreter.relative_paths.items()})
+            parts = _with_one_library(place, {key: _relative(path) for key, path in interpreter.relative_paths.items()})
             name = "python.exe" if interpreter.is_windows else "python"
             python = os.path.join(place, *_split(parts["scripts"]), name)
             return cls(root=place, interpreter=interpreter, parts=parts, python=python, virtual=True)
@@ -280,7 +280,7 @@ def _is_same(one: str, other: str) -> bool:
     return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
 
 
-def _through_links(place: str, parts: Mapping[str, str]) -> Mapping[str, str]:
+def _with_one_library(place: str, parts: Mapping[str, str]) -> Mapping[str, str]:
     """Return *parts* with ``lib`` for ``lib64`` where that is a link to it.
 
     Some systems have platlib in ``lib64``, and the venv module makes this link (``EnvBuilder.ensure_directories``):

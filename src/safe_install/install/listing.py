@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DIST_INFO = ".dist-info"
 METADATA_ENDINGS = (DIST_INFO, ".egg-info", ".egg-link", ".egg")
 """Of the folders and files that tell of distributions; all but the first come from tools that pip has left behind."""
+# Names are normalized as PEP 503 says; `packaging`, which does that elsewhere, takes longer to import than all this.
 _SEPARATORS = re.compile(r"[-_.]+")
 # A release without anything before or after it; zeros in front of a number mean nothing (PEP 440, "Version scheme").
 _RELEASE = re.compile(r"[0-9]+(\.[0-9]+)*")

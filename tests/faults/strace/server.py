@@ -62,11 +62,14 @@ class Server:
             said = _stream(tracer.stderr)
             lines: list[str] = []
             # Before it is attached, strace may tell which paths it has resolved.
-            while not (lines and "attached" in lines[-1]) and (line := said.readline()):
+            for line in iter(said.readline, ""):
                 lines.append(line)
+                if line.endswith(" attached\n"):
+                    break
             # Also where it could not be attached: the process waits for the word.
             self._go.write_bytes(b"")
-            assert "attached" in lines[-1], "".join(lines)
+            assert lines, "strace said nothing"
+            assert lines[-1].endswith(" attached\n"), "".join(lines)
             returncode = int(answers.readline())
             said.read()
         return Ended(returncode, self._stderr.read_text(encoding="utf-8", errors="backslashreplace"))
